@@ -6,14 +6,14 @@ from typing import Final
 from attrs import evolve
 
 from protocol.sip.core import SipCore
-from protocol.sip.messages.digest import Authenticator, CannotAuthenticate
+from protocol.sip.messages.digest import PROXY, Authenticator, CannotAuthenticate
 from protocol.sip.messages.headers import parse_challenges
 from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
 from protocol.sip.transactions.machines import ClientTransaction, Hop
 
 MAX_CHALLENGES: Final = 2
 """Times that one request is sent again because the server asks for a password."""
-_ANSWERS: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+_ANSWERS: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", PROXY)}
 
 
 class PendingRequest:

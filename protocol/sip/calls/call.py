@@ -167,7 +167,7 @@ class SipCall(ABC):
             case "INVITE":
                 self.offers.invited(request, transaction, now)
             case "UPDATE":
-                self.offers.updated(request, transaction, now)
+                self.offers.updated(request, dialog, transaction, now)
             case "INFO":
                 self.respond(transaction, 200, now)
                 content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
@@ -175,7 +175,7 @@ class SipCall(ABC):
             case "REFER":
                 self.referral.asked(request, transaction, now)
             case "NOTIFY":
-                self.transfer.notified(request, transaction, now)
+                self.transfer.notified(request, dialog, transaction, now)
             case _:
                 self.receive_other(request, transaction, now)
 

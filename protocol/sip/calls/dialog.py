@@ -68,7 +68,10 @@ class Dialog:
         return True
 
     def refresh_target(self, message: SipMessage) -> None:
-        """Take the Contact of an INVITE, an UPDATE or their 2xx; one that cannot be read changes nothing."""
+        """Take the Contact of a request that refreshes the target, or of its 2xx; an unreadable one changes nothing.
+
+        They are INVITE, UPDATE, REFER and NOTIFY (RFC 3261 section 12.2, RFC 5057 section 5.4).
+        """
         self.target = contact_of(message.headers) or self.target
 
 

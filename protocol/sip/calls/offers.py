@@ -135,12 +135,16 @@ class OfferExchange:
         """A re-INVITE arrives."""
         self._offered_to_us(request, transaction, now)
 
-    def updated(self, request: RequestMessage, transaction: ServerTransaction, now: float) -> None:
-        """An UPDATE arrives; without a description it only refreshes the session and the target."""
+    def updated(self, request: RequestMessage, dialog: Dialog, transaction: ServerTransaction, now: float) -> None:
+        """An UPDATE arrives; without a description it only refreshes the session and the target.
+
+        It may come from a phone that still rings, by its early dialog (RFC 3311).
+        """
         if not request.body:
-            self._call.known_dialog().refresh_target(request)
-            more = self._session_timer.asked(request, now)
-            self._call.respond(transaction, 200, now, *self._headers(), *more)
+            call = self._call
+            dialog.refresh_target(request)
+            more = self._session_timer.asked(request, now) if call.is_up else ()
+            call.respond(transaction, 200, now, *call.offer_headers(call.hop_of(dialog)), *more)
             return
         self._offered_to_us(request, transaction, now)
 

@@ -67,6 +67,7 @@ class Referral:
             self._call.respond(transaction, status, now)
             return
         request = transaction.request
+        self._call.known_dialog().refresh_target(request)
         is_silent = request.headers.get("Refer-Sub").partition(";")[0].strip().lower() == "false"
         self.is_followed, self._told = True, 0
         self._subscription = None if is_silent else self._subscribed(request, now)
@@ -88,7 +89,9 @@ class Referral:
         body = f"SIP/2.0 {status} {printable(reason)[:_MAX_REASON]}\r\n".encode()
 
         def answered(response: ResponseMessage, now: float) -> None:
-            if response.status >= 300 and self._subscription is subscription:
+            if 200 <= response.status < 300:
+                self._call.known_dialog().refresh_target(response)
+            elif response.status >= 300 and self._subscription is subscription:
                 self._subscription = None  # the other side does not want to know, and the call goes on (RFC 5057)
 
         self._call.request("NOTIFY", now, answered, headers=headers, body=body, content_type=FRAGMENT)

@@ -47,16 +47,19 @@ class Transfer:
         if not response.is_final:
             return
         is_accepted = response.status < 300
+        if is_accepted:
+            self._call.known_dialog().refresh_target(response)
         self._tell(response.status, response.reason, is_final=not is_accepted)
         self._call.end_if_gone(response, now)
         if is_accepted and self._call.is_up:
             self._wait(now)
 
-    def notified(self, request: RequestMessage, transaction: ServerTransaction, now: float) -> None:
+    def notified(self, request: RequestMessage, dialog: Dialog, transaction: ServerTransaction, now: float) -> None:
         """A NOTIFY arrives."""
         if request.headers.get("Event").partition(";")[0].strip().lower() != "refer":
             self._call.respond(transaction, 489, now)
             return
+        dialog.refresh_target(request)
         self._call.respond(transaction, 200, now)
         is_over = request.headers.get("Subscription-State").partition(";")[0].strip().lower() == "terminated"
         found = status_of_fragment(request.body.lstrip())

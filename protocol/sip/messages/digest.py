@@ -1,8 +1,9 @@
 """Digest authentication of a SIP client (RFC 3261 section 22, RFC 7616, RFC 8760).
 
 One `Authenticator` is for one account at one server. It chooses the strongest challenge that it knows (SHA-512-256,
-SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask. Where
-a proxy and a registrar have let one request pass, both have.
+SHA-256, MD5), counts the uses of a nonce, and is loyal to the realms that have once accepted it: a registrar, and one
+proxy. A proxy of another realm may ask at first, outside of calls (RFC 3261 section 22.3); once its realm has let a
+request pass, no third one may.
 """
 
 import hashlib
@@ -19,11 +20,15 @@ _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
 }
 """In order of preference."""
+MAX_REALMS: Final = 2
+"""Realms to which an account is loyal."""
+PROXY: Final = "Proxy-Authorization"
+"""What a proxy is answered by."""
 
 
 @define(eq=False)
 class AcceptedRealms:
-    """The realms that have accepted somebody's credentials with one request, once there are any: one, or two."""
+    """The realms that have accepted somebody's credentials: MAX_REALMS at most."""
 
     names: set[str] = field(factory=set)
 
@@ -71,7 +76,7 @@ class Authenticator:
             raise CannotAuthenticate("the server asks for a password, and none is given")
         chosen = _strongest(challenges)
         realm = chosen.get("realm")
-        if self._accepted.names and realm not in self._accepted.names:
+        if not self._may_ask(realm, header):
             raise CannotAuthenticate("another realm than before asks for the password")
         if self._is_settled and realm not in self._realms:
             raise CannotAuthenticate("somebody asks for the password who has not done so at first")
@@ -88,15 +93,20 @@ class Authenticator:
 
     def accepted(self) -> None:
         """A request with these credentials has succeeded."""
-        for known in self._sessions.values():
-            if known.uses:
-                self._accepted.names.add(known.challenge.get("realm"))
+        used = {each.challenge.get("realm") for each in self._sessions.values() if each.uses}
+        if len(self._accepted.names | used) <= MAX_REALMS:
+            self._accepted.names |= used
 
     def headers(self, method: str, uri: str, body: bytes) -> list[tuple[str, str]]:
         """The header fields that go with a request; none before the first challenge."""
         if self._credentials is None:
             return []
         return [(each.name, self._answer(each, self._credentials, method, uri, body)) for each in self._all()]
+
+    def _may_ask(self, realm: str, header: str) -> bool:
+        """Whether the realm has accepted the account, or is that of the proxy that has not asked before."""
+        names = self._accepted.names
+        return not names or realm in names or (header == PROXY and len(names) < MAX_REALMS)
 
     @property
     def _realms(self) -> set[str]:

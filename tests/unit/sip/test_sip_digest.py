@@ -143,7 +143,39 @@ def test_after_a_success_another_realm_gets_nothing() -> None:
     auth.headers("REGISTER", "sip:r", b"")
     auth.accepted()
     with pytest.raises(CannotAuthenticate, match="another realm"):
-        auth.challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")
+        auth.challenged([challenge(realm="yours", nonce="2")], "Authorization")
+
+
+def test_a_proxy_of_another_realm_than_the_registrar_may_ask_and_no_third_one() -> None:
+    account = mufasa()
+    registration, call, later = (authenticator(account) for _ in range(3))
+    registration.challenged([challenge(realm="registrar", nonce="1")], "Authorization")
+    registration.headers("REGISTER", "sip:r", b"")
+    registration.accepted()
+    call.challenged([challenge(realm="proxy", nonce="2")], "Proxy-Authorization")
+    assert 'realm="proxy"' in call.headers("INVITE", "sip:b", b"")[0][1]
+    call.accepted()
+    for realm in ("proxy", "registrar"):
+        later.challenged([challenge(realm=realm, nonce=realm)], "Proxy-Authorization")
+    with pytest.raises(CannotAuthenticate, match="another realm"):
+        later.challenged([challenge(realm="third", nonce="3")], "Proxy-Authorization")
+
+
+def test_a_proxy_of_another_realm_that_has_not_accepted_may_still_be_another_one() -> None:
+    account = mufasa()
+    account.accepted.names.add("registrar")
+    authenticator(account).challenged([challenge(realm="proxy", nonce="1")], "Proxy-Authorization")
+    authenticator(account).challenged([challenge(realm="other", nonce="1")], "Proxy-Authorization")
+    assert account.accepted.names == {"registrar"}
+
+
+def test_within_a_call_no_proxy_of_another_realm_gets_anything() -> None:
+    account = mufasa()
+    account.accepted.names.add("registrar")
+    call = authenticator(account)
+    call.settle()
+    with pytest.raises(CannotAuthenticate, match="who has not done so"):
+        call.challenged([challenge(realm="proxy", nonce="1")], "Proxy-Authorization")
 
 
 def test_the_realm_that_has_accepted_a_registration_counts_for_calls_of_the_account_too() -> None:
@@ -153,7 +185,7 @@ def test_the_realm_that_has_accepted_a_registration_counts_for_calls_of_the_acco
     registration.headers("REGISTER", "sip:r", b"")
     registration.accepted()
     with pytest.raises(CannotAuthenticate, match="another realm"):
-        call.challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")
+        call.challenged([challenge(realm="yours", nonce="2")], "Authorization")
     call.challenged([challenge(realm="mine", nonce="2")], "Proxy-Authorization")
     authenticator().challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")  # of another account
 

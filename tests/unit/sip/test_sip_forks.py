@@ -34,6 +34,7 @@ class Caller:
     phone: str = "192.0.2.20"
     """Where whoever answers wants to have further requests."""
     tokens: int = 0
+    credentials: SipCredentials = field(factory=lambda: SipCredentials(username="alice", password="secret"))
     sent: list[Outbound] = field(factory=list)
     told: list[SipEvent] = field(factory=list)
     agent: UserAgent = field(init=False)
@@ -60,7 +61,7 @@ class Caller:
             contact_user="alice",
             contact_token="t",
         )
-        self.call = self.agent.call(invitation, SipCredentials(username="alice", password="secret"), 0.0)
+        self.call = self.agent.call(invitation, self.credentials, 0.0)
         self._drain()
 
     def _token(self) -> str:
@@ -208,6 +209,50 @@ def test_a_wrong_password_ends_the_call() -> None:
     ended = cast(CallEnded, caller.told[-1])
     assert (ended.status, ended.reason) == (407, "the server does not accept the password")
     assert caller.flow() == ["INVITE", "ACK", "INVITE", "ACK"]
+
+
+def test_a_proxy_of_another_realm_than_the_registrar_is_answered() -> None:
+    registered = SipCredentials(username="alice", password="secret")
+    registered.accepted.names.add("registrar.example.com")
+    caller = Caller(credentials=registered)
+    caller.answer(407, "proxy", CHALLENGE)
+    assert 'realm="example.com"' in caller.request("INVITE").headers.get("Proxy-Authorization")
+    caller.answer(401, "phone", ("WWW-Authenticate", 'Digest realm="phone", nonce="n"'))
+    assert cast(CallEnded, caller.told[-1]).reason == "another realm than before asks for the password"
+    another = Caller(credentials=registered)
+    another.answer(407, "proxy", CHALLENGE)
+    another.answer(200, "one", SDP, body=ANSWER)
+    assert registered.accepted.names == {"registrar.example.com", "example.com"}
+
+
+def test_proxies_that_ask_one_after_the_other_are_answered_twice_at_most() -> None:
+    caller = Caller()
+    for number in range(3):
+        stale = f'Digest realm="example.com", nonce="n{number}", stale=true'
+        caller.answer(407, "proxy", ("Proxy-Authenticate", stale))
+    assert caller.flow().count("INVITE") == 3
+    assert cast(CallEnded, caller.told[-1]).reason == "the server asks for the password again and again"
+
+
+def test_a_phone_that_moves_while_it_rings_is_answered() -> None:
+    caller = Caller()
+    caller.answer(180, "one")
+    invite = caller.request("INVITE").headers
+    fields = (
+        ("Via", "SIP/2.0/UDP 192.0.2.20;branch=z9hG4bKu"),
+        ("From", f"{invite.get('To')};tag=one"),
+        ("To", invite.get("From")),
+        ("Call-ID", invite.get("Call-ID")),
+        ("CSeq", "7 UPDATE"),
+        ("Contact", "<sip:bob@192.0.2.30>"),
+    )
+    update = RequestMessage(method="UPDATE", uri="sip:alice@192.0.2.1", headers=HeaderFields(fields))
+    caller.agent.receive(update, PROXY, 0.0)
+    caller._drain()
+    assert caller.flow()[-1] == "200"
+    rel = (("Require", "100rel"), ("RSeq", "1"))
+    caller.answer(183, "one", *rel)
+    assert caller.request("PRACK").uri == "sip:bob@192.0.2.30"
 
 
 @pytest.mark.parametrize("status", [302, 404, 486, 503, 600])

@@ -286,3 +286,45 @@ def test_there_must_be_one() -> None:
     for values in ((), ("<sip:a@x>", "<sip:b@x>")):
         with pytest.raises(SipError):
             read(*values)
+
+
+def test_a_phone_that_has_moved_is_found_where_its_refer_says() -> None:
+    network, call, theirs = followed()
+    refer(network, call, Contact="<sip:alice@192.0.2.1:5099>")
+    network.bob.agent.hang_up(theirs, network.now)
+    network.settle()
+    assert ":5060" in last_bye(network.bob).uri, "it was not accepted"
+    network, call, theirs = followed()
+    refer(network, call, Contact="<sip:alice@192.0.2.1:5099>")
+    network.bob.agent.answer_transfer(theirs, 202, network.now)
+    network.bob.agent.hang_up(theirs, network.now)
+    network.settle()
+    assert last_bye(network.bob).uri == "sip:alice@192.0.2.1:5099"
+
+
+def last_bye(party: Party) -> RequestMessage:
+    return next(each for each in reversed(party.sent) if isinstance(each, RequestMessage) and each.method == "BYE")
+
+
+@pytest.mark.parametrize("told_by", ["202", "NOTIFY"])
+def test_a_phone_that_has_moved_is_found_where_what_it_sends_about_our_refer_says(told_by: str) -> None:
+    network, call, theirs = followed()
+    moved: list[str] = []
+
+    def keeps(message: RequestMessage | ResponseMessage) -> bool:
+        if named(message) != told_by or moved:
+            return named(message) != "NOTIFY"
+        moved.append(told_by)
+        there = message.with_header("Contact", f"<sip:bob@{BOB}:5077>")
+        network.alice.agent.receive(parse_datagram(encode(there)), network.bob.hop, network.now)
+        return False
+
+    network.keeps = keeps
+    network.alice.agent.transfer(call, CAROL, network.now)
+    network.settle()
+    network.bob.agent.answer_transfer(theirs, 202, network.now)
+    network.settle()
+    assert moved == [told_by]
+    network.alice.agent.hang_up(call, network.now)
+    network.settle()
+    assert last_bye(network.alice).uri == f"sip:bob@{BOB}:5077"
