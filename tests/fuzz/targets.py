@@ -55,7 +55,7 @@ from protocol.webrtc.sdp import Direction, SdpError, SourceTrack
 from protocol.webrtc.stun import StunError, build_response
 from protocol.webrtc.stun import parse as parse_stun
 from protocol.webrtc.twcc import TwccRecorder
-from tests.fuzz.sip_targets import phone_description, sip_agent, sip_message, sip_stream, sip_texts
+from tests.fuzz.sip_targets import SIP_TARGETS
 from tests.support.sdp_texts import PREFERENCE, TRANSPORT
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -333,7 +333,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
         *(proxy_header, forwarded_for, framed_packets),
         *(tap_message, recorded_media, mended_file, rtmp_answers, push_target, source_uri, name_question),
-        *(sip_message, sip_stream, sip_agent, sip_texts, phone_description),
+        *SIP_TARGETS,
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }
