@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 from attrs import define, evolve, field, frozen
 
+from actors.calls.call_counts import COMPLETED, FAILED, PHONE, REFUSED
 from actors.calls.call_digits import CallDigits
 from actors.calls.call_ends import CallEnds
 from actors.calls.call_exchange import CallExchange
@@ -152,6 +153,7 @@ class CallReferral:
         attempt, phone = self._attempt, self._insides.exchange.phone
         if attempt is not None and attempt.is_followed and phone is not None:
             phone.tell_transfer(_TERMINATED, "Request Terminated")
+            self._insides.services.counts.transferred(PHONE, FAILED)
         self._give_up()
         self._part()
         for line in self._coming.values():
@@ -167,6 +169,7 @@ class CallReferral:
             attempt, replaces = await self._admit(event, call)
         except CallRefused as refused:
             self._give_up()
+            self._insides.services.counts.transferred(PHONE, REFUSED)
             self._insides.services.refused(refused, session=call.session_id, call=call.call_id)
             phone.answer_transfer(refused.sip_status)
             return
@@ -282,6 +285,7 @@ class CallReferral:
         except CallRefused as refused:
             if end is not None:
                 end.leg.close()
+            inside.services.counts.transferred(PHONE, REFUSED)
             inside.services.refused(refused, session=call.session_id, call=call.call_id)
             line.hang_up(refused.sip_status)
             return
@@ -291,6 +295,7 @@ class CallReferral:
         name = event.caller.uri.address_of_record
         log.info("call transferred", id=call.call_id, session=call.session_id, target=name)
         inside.report.go_on_with(name, held=inside.ends.is_held)
+        inside.services.counts.transferred(PHONE, COMPLETED)
         phone.hang_up()
         inside.exchange.settle()
 

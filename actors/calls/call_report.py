@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from actors.calls.call_counts import COMPLETED, FAILED, PAGE, PHONE, REFUSED, CallCounts
 from actors.calls.owner import CallOwner
 from actors.events.event_log import EventLog
 from protocol.calls.description import CallDescription, call_object
@@ -21,7 +22,9 @@ class CallReport:
     A transfer changes who the phone is: `callee`, or `caller` of a call that has come.
     """
 
-    def __init__(self, request: CallRequest, owner: CallOwner, events: EventLog, *, created: int) -> None:
+    def __init__(
+        self, request: CallRequest, owner: CallOwner, events: EventLog, counts: CallCounts, *, created: int
+    ) -> None:
         self.state = CALL_LIFE.initial
         self.last: CallStatus | None = None
         """The last status, once it is known."""
@@ -31,7 +34,8 @@ class CallReport:
         self.stream_name = request.to_stream
         self.is_held_for_transfer = False
         self._offer: str | None = None  # to a page that is called
-        self._request, self._owner, self._events, self._created = request, owner, events, created
+        self._request, self._owner, self._events, self._counts = request, owner, events, counts
+        self._created = created
 
     @property
     def is_up(self) -> bool:
@@ -91,6 +95,15 @@ class CallReport:
                 self._owner.call_transfer(call_id, status)
 
         self._owner.lane.event(HookMethod.TRANSFER_STATUS_EVENT, body, deliver=deliver)
+        if status is not TransferStatus.TRYING:
+            result = COMPLETED if status is TransferStatus.COMPLETED else FAILED
+            self._counts.transferred(PAGE if is_by_page else PHONE, result)
+
+    def refuse_transfer(self, info: str | None) -> None:
+        """One of the page's is not even tried; None: it has been told why."""
+        self._counts.transferred(PAGE, REFUSED)
+        if info is not None:
+            self.warn(HookMethod.TRANSFER, info)
 
     def body(self, **fields: Any) -> dict[str, Any]:
         """The call as hooks are shown it."""

@@ -62,14 +62,17 @@ class CallWishes:
 
     async def _transfer(self, wish: TransferWish, allowed: Allowed) -> None:
         fault = self.transfers.fault
-        if fault is None and await allowed(HookMethod.TRANSFER, target=wish.target):
+        if fault is None:
+            if not await allowed(HookMethod.TRANSFER, target=wish.target):
+                self._report.refuse_transfer(None)
+                return
             try:
                 fault = self.transfers.begin(wish)
             except CallRefused as refused:
                 log.info("a transfer was refused", info=refused.info, detail=refused.detail)
                 fault = refused.info
         if fault is not None:
-            self._report.warn(HookMethod.TRANSFER, fault)
+            self._report.refuse_transfer(fault)
 
 
 def _nothing(digits: str, kind: str) -> str | None:

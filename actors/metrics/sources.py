@@ -3,10 +3,12 @@
 import platform
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
 
 import trio
 from attrs import asdict
 
+from actors.calls.call_counts import PAGE, PHONE, RESULTS
 from actors.calls.services import CallServices
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
@@ -216,6 +218,7 @@ def _calls(services: CallServices) -> Readings:
         "wcsd_calls_refused_total": _labelled({OTHER: 0} | counts.refused),
         "wcsd_calls_seconds_total": counts.seconds,
         "wcsd_calls_digits_total": counts.digits,
+        "wcsd_sip_transfers_total": {each: counts.transfers[each] for each in product((PAGE, PHONE), RESULTS)},
     }
 
 

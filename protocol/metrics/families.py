@@ -227,6 +227,7 @@ SIP: Final = (
     counter("sip_overloaded_total", "SIP requests answered by 503, since too many were under way"),
     counter("sip_denied_total", "times that a page named a server that is not among sip.servers"),
     counter("sip_calls_refused_total", "calls from SIP servers that nobody took"),
+    counter("sip_transfers_total", "transfers that are over, or were refused; by: who has ordered it", "by", "result"),
 )
 """Only with sip.servers, as CALLS."""
 

@@ -18,6 +18,7 @@ from tests.support.behaviours import app_config, deny, rewrite
 from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
+from tests.support.metrics import scrape
 from tests.support.page_call import ACCOUNT, PageCall, established, world
 from tests.support.referring_phone import answers, refers, target_of, told
 from tests.support.sip_phone import SipPhone
@@ -72,6 +73,8 @@ async def test_a_page_goes_on_with_whom_its_phone_names(tmp_path: Path) -> None:
             phone.hang_up()
             assert (await made.status("finish", "FINISH"))["sipStatus"] == 200
         assert running(server) == 0
+        seen = await scrape(server.server.metrics)
+        assert seen.value("wcsd_sip_transfers_total", by="phone", result="completed") == 1
 
 
 async def phone_holds_and_stays(made: PageCall, phone: SipPhone) -> None:

@@ -11,6 +11,7 @@ from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEnded, TransferAsked
 from tests.support.backend import open_backend
 from tests.support.behaviours import allow, app_config, deny, rewrite
+from tests.support.metrics import scrape
 from tests.support.page_call import ACCOUNT, call, established, world
 from tests.support.sip_phone import SipPhone
 from tests.support.wcs_client import PATIENCE, wcs_client
@@ -43,6 +44,10 @@ async def test_a_phone_is_transferred_and_the_call_is_over(tmp_path: Path) -> No
         assert (await made.status("finish", "FINISH"))["info"] == CallInfo.TRANSFERRED
         assert (await phone.event(CallEnded)).was_up
         assert len(client.of("notifyTransferEvent")) == 1
+        seen = await scrape(server.server.metrics)
+        for result, count in (("completed", 1), ("refused", 1), ("failed", 0)):
+            assert seen.value("wcsd_sip_transfers_total", by="page", result=result) == count
+            assert seen.value("wcsd_sip_transfers_total", by="phone", result=result) == 0
 
 
 async def test_a_call_whose_transfer_fails_goes_on(tmp_path: Path) -> None:
