@@ -25,7 +25,10 @@ def media_addresses(settings: Settings, machine: Sequence[str]) -> tuple[MediaAd
     Raises ValueError, worded for the operator, for an address the machine does not have.
     """
     pairs = paired(settings.ip, settings.ip_local) or tuple(AddressPair(own) for own in machine)
-    found = tuple(MediaAddress(public=pair.public, local=pair.local or pair.public) for pair in pairs)
+    found = tuple(
+        MediaAddress(public=pair.public, local=pair.local or behind_nat(pair.public, machine) or pair.public)
+        for pair in pairs
+    )
     for address in found:
         if address.local not in machine and not ip_address(address.local).is_loopback:
             raise ValueError(_not_ours(address, machine))
@@ -43,6 +46,19 @@ def paired(ip: Sequence[AddressPair], ip_local: Sequence[str]) -> tuple[AddressP
     if any((":" in pair.public) != (":" in local) for pair, local in zip(ip, ip_local, strict=True)):
         raise ValueError("pairs IPv4 with IPv6; allowed: for each address in ip one of the same family")
     return tuple(AddressPair(pair.public, local) for pair, local in zip(ip, ip_local, strict=True))
+
+
+def behind_nat(public: str, machine: Sequence[str]) -> str | None:
+    """Where media for a public address that the machine does not have arrives: at its only private one of the family.
+
+    Settings files of WCS have such an address alone, with ip_local=0.0.0.0. None: it is the machine's, or there is no
+    single one that could be meant.
+    """
+    wanted = ip_address(public)
+    if public in machine or not wanted.is_global:
+        return None
+    own = [each for each in map(ip_address, machine) if each.version == wanted.version and not each.is_loopback]
+    return str(own[0]) if len(own) == 1 and not own[0].is_global else None
 
 
 def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:

@@ -12,6 +12,9 @@ _NO_HLS = "this server has no HLS; pages play by WebRTC: the WebSDK, /embed_play
 _NO_RTMP = "this server takes no RTMP; publish by WebRTC or WHIP"
 _NO_RTSP = "this server decides it by what the camera says"
 _NO_SIP = "see sip.servers"
+_NO_ACCOUNT_FILES = "accounts are those of pages, of their backends (the hook connect), and of sip.accounts_file"
+_NO_CLASSES = "classes in Java are not loaded; backends decide by hooks"
+_NO_SIP_FIELDS = "header fields of SIP are not passed on to pages"
 _NO_CDN = "this server has no CDN; several servers are one cluster, see cluster.redis_url"
 _NO_VOD = "files are those of capture.vod_folder"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
@@ -21,28 +24,38 @@ _CONGESTION = "bandwidth is controlled by the publishers themselves, and bounded
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "aws_s3_credentials": _NO_VOD,
-    "balance_header": "a cluster tells pages where to connect by /rest-api/lb; otherwise let a proxy choose",
+    "auto_login_url": _NO_ACCOUNT_FILES,
+    "balance_header": _NO_SIP_FIELDS,
+    "call_record_listener": _NO_CLASSES,
     "client_dump_level": _NO_CLIENT_LOGS,
     "client_log_level": f"{_NO_CLIENT_LOGS}; see log.level",
     "client_mode": "every client is a browser",
     "codecs_exclude_sip_rtmp": "see codecs_exclude_sip",
     "codecs_exclude_streaming": "remove them from codecs",
     "compact_media_port_usage": _ONE_PORT,
+    "cost_header": _NO_SIP_FIELDS,
     "domain": f"pages and backends name their SIP server, {_NO_SIP}",
+    "dtmf": "digits go as the page asks for: RFC 4733, or INFO",
     "enable_extended_logging": "see log.level",
     "flush_video_interval": _NO_RTMP,
+    "get_callee_url": _NO_ACCOUNT_FILES,
     "keep_alive.algorithm": "clients are pinged by text frames, as HIGH_LEVEL does",
     "keep_alive.enabled": "every WebSocket client is pinged",
     "keep_alive.peer_interval": "a client pings by its own option pingInterval",
+    "load_balancing_enabled": "/rest-api/lb is always there: it names this server, or a node of its cluster",
     "media_dir": _NO_VOD,
     "on_multiple_record_hook_script": _NO_RECORDING,
+    "outbound_port": f"pages and backends name their SIP server, {_NO_SIP}",
+    "outbound_proxy": f"pages and backends name their SIP server, {_NO_SIP}",
     "periodic_fir_request": "a key frame is requested when a viewer needs one",
     "periodic_fir_request_interval": "a key frame is requested when a viewer needs one",
     "port_to": "SIP has one port, port_from",
     "profiles": "H264 profiles are those that publisher and player have in common",
     "rtp_bundle": "audio and video always share one transport",
+    "sip_msg_listener": _NO_CLASSES,
     "user_agent": "SIP messages name wcsd",
     "waiting_answer": "a page rings for 60 s",
+    "wss.cert.password": "wss.key is a PEM file without a password",
     "wss.keystore.password": "see wss.keystore.file",
 }
 """By name."""

@@ -7,7 +7,8 @@ from actors.calls.sip.access import SipAccess
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.sockets import SipSockets
 from actors.calls.sip.transport import SipTransport
-from config.media_addresses import paired
+from actors.net.network_interfaces import machine_addresses
+from config.media_addresses import media_addresses
 from config.settings import Settings
 
 
@@ -18,5 +19,6 @@ def open_sip(
     if sockets is None:
         return None
     access = SipAccess(settings.sip_servers, own=own_addresses)
-    public = {pair.local or pair.public: pair.public for pair in paired(settings.ip, settings.ip_local)}
+    named = media_addresses(settings, machine_addresses()) if settings.ip or settings.ip_local else ()
+    public = {address.local: address.public for address in named}
     return SipEndpoint(sockets.port, settings, access, partial(SipTransport, sockets, settings, access), public=public)

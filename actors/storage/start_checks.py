@@ -21,7 +21,7 @@ from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
 from config.listeners import listeners_of
 from config.loading import LoadedSettings
-from config.media_addresses import media_addresses
+from config.media_addresses import media_addresses, paired
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import RecordPolicy, RecordsAccess, Settings
 from config.tables.accounts_file import AccountFileError
@@ -199,9 +199,15 @@ class StartChecks:
 
     def _check_media_addresses(self) -> None:
         try:
-            media_addresses(self._settings, machine_addresses())
+            found = media_addresses(self._settings, machine_addresses())
         except ValueError as error:
             self._refuse("ip_local" if self._settings.ip_local else "ip", str(error))
+            return
+        written = {pair.public for pair in paired(self._settings.ip, self._settings.ip_local) if pair.local is None}
+        for each in found:
+            if each.public in written and each.local != each.public:
+                told = f"{each.public} is not an address of this machine; it is taken for that of NAT, as if it were"
+                self.warnings.append(self._loaded.told_of("ip", f"{told} {each.public}/{each.local}"))
 
 
 def _can_be_written_to(folder: Path) -> bool:

@@ -7,6 +7,7 @@ from attrs import frozen
 from config.setting import TIMEOUT, RecordPolicy, RecordsAccess, setting
 from config.values.kinds import Boolean, Choice, File, Integer, StringList
 from config.values.records import RecordRotation, RecordTemplate
+from protocol.stream.record_names import WCS_PROGRAMS
 from protocol.stream.rotation import Rotation
 
 _FILE_BYTES = Integer(1 << 20, 1 << 50, "bytes")
@@ -35,8 +36,9 @@ class RecordSettings:
         "record_rotation", RecordRotation(), "",
         "When a recording goes on in a new file: after this size (20M) or time (3600: seconds). Empty: never.")
     on_record_hook_script: Path | None = setting(
-        "on_record_hook_script", File(), "",
-        "A program that is run for each finished file, with the stream's name and the file's path. Empty: none.")
+        "on_record_hook_script", File(WCS_PROGRAMS), "",
+        "A program that is run for each finished file, with the stream's name and the file's path. Empty: none."
+        " A relative path is one in the folder bin of WCS.")
     records_hook_timeout: float = setting(
         "records.hook_timeout", TIMEOUT, "300000",
         "What that program may take for one file. Then it is killed.")

@@ -194,13 +194,16 @@ class HeaderLines:
 
 @frozen
 class File:
-    """An absolute path, or nothing (None)."""
+    """An absolute path, or nothing (None). `folder`: in which relative ones are, if they are allowed."""
 
+    folder: str = ""
     allowed: str = field(default="an absolute path; or empty", init=False)
 
     def read(self, text: str) -> Path | None:
         if text and not text.startswith("/"):
-            raise ValueError("is not an absolute path")
+            if not self.folder:
+                raise ValueError("is not an absolute path")
+            text = f"{self.folder}/{text}"
         if "\0" in text:
             raise ValueError("holds a NUL character")
         return Path(text) if text else None

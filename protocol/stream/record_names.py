@@ -27,7 +27,8 @@ LATE: Final = frozenset({"endTime", "endTimeMillis", "duration"})
 LONGEST: Final = 180
 """Bytes of a name without its ending; file systems take 255, and a number and endings may follow."""
 
-STOCK_HOOK_SCRIPT: Final = "/usr/local/FlashphonerWebCallServer/bin/on_record_hook.sh"
+WCS_PROGRAMS: Final = "/usr/local/FlashphonerWebCallServer/bin"
+STOCK_HOOK_SCRIPT: Final = f"{WCS_PROGRAMS}/on_record_hook.sh"
 """The program that WCS runs for each file, as its settings file names it; here it exists only if somebody made it."""
 
 _ELEMENT: Final = re.compile(r"\{(\w+)\}")

@@ -232,7 +232,11 @@ async def test_an_unknown_path_is_404_in_json(world: StreamWorld, path: str) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["call/transfer", "pull/pull", "mixer/add", "api/call", "vod/startup", "stream/inject/startup"]
+    "path",
+    [
+        *("call/transfer", "pull/pull", "mixer/add", "api/call", "vod/startup", "stream/inject/startup"),
+        *("v3/streams", "transcoder/startup", "openapi_spec.json"),
+    ],
 )
 async def test_a_method_of_wcs_that_is_missing_is_501(world: StreamWorld, path: str) -> None:
     async with client_of(world) as client:

@@ -29,6 +29,11 @@ def test_unset_means_every_address_of_the_machine() -> None:
         ),
         (["ip=192.0.2.1/10.0.0.1,10.0.0.1"], [("192.0.2.1", "10.0.0.1"), ("10.0.0.1", "10.0.0.1")]),
         (["ip=127.0.0.5"], [("127.0.0.5", "127.0.0.5")]),
+        (["ip=8.8.8.8", "ip_local=0.0.0.0"], [("8.8.8.8", "10.0.0.1")]),
+        (
+            ["ip=8.8.8.8,2001:4860::8,10.0.0.1"],
+            [("8.8.8.8", "10.0.0.1"), ("2001:4860::8", "fd00::1"), ("10.0.0.1",) * 2],
+        ),
     ],
 )
 def test_configured(overrides: list[str], expected: list[tuple[str, str]]) -> None:
@@ -40,6 +45,13 @@ def test_an_address_that_the_machine_lacks_is_refused_with_what_it_has() -> None
         addresses("ip=192.0.2.1")
     with pytest.raises(ValueError, match=r"10\.9\.9\.9 is not an address of this machine; it has 10\.0\.0\.1, fd00::1"):
         addresses("ip=192.0.2.1/10.9.9.9")
+
+
+@pytest.mark.parametrize("machine", [("10.0.0.1", "10.0.0.2"), ("9.9.9.9",), ("127.0.0.1", "fd00::1"), ()])
+def test_a_public_address_that_could_lead_anywhere_is_refused(machine: tuple[str, ...]) -> None:
+    settings = load_settings(None, overrides=["ip=8.8.8.8"]).settings
+    with pytest.raises(ValueError, match=r"8\.8\.8\.8 is not an address of this machine \(behind NAT"):
+        media_addresses(settings, machine)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from actors.cli import read_command_line
+from actors.storage import start_checks
 from actors.storage.certificate import self_signed
 from config.apps import default_table
 from config.tables.apps_file import write_apps
@@ -85,11 +86,12 @@ def test_a_folder_of_recordings_that_is_none(tmp_path: Path, capsys: Captured) -
         assert told(tmp_path, capsys) == [f"DIR/my.properties:1: {fault}"]
 
 
+@pytest.mark.parametrize("script", ["/usr/local/FlashphonerWebCallServer/bin/on_record_hook.sh", "on_record_hook.sh"])
 def test_what_a_settings_file_of_wcs_says_of_recordings_and_what_strangers_can_guess_are_warnings(
-    tmp_path: Path,
+    tmp_path: Path, script: str
 ) -> None:
     lines = {
-        "on_record_hook_script=/usr/local/FlashphonerWebCallServer/bin/on_record_hook.sh": "no program",
+        f"on_record_hook_script={script}": "no program",
         "records.access=public": "whose names can be guessed",
     }
     (tmp_path / "my.properties").write_text("\n".join([*lines, "stream_record_policy=streamName"]))
@@ -97,6 +99,17 @@ def test_what_a_settings_file_of_wcs_says_of_recordings_and_what_strangers_can_g
     assert len(told_of) == 2
     for warning, text in zip(sorted(told_of), lines.values(), strict=True):
         assert text in warning
+
+
+def test_a_public_address_behind_nat_is_told_with_where_it_is_taken_to_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_checks, "machine_addresses", lambda: ("10.0.0.1", "127.0.0.1"))
+    (tmp_path / "my.properties").write_text("ip=8.8.8.8,10.0.0.1\n")
+    (warning,) = read_command_line(["--config", str(tmp_path / "my.properties"), "--state", str(tmp_path)]).warnings
+    assert warning.endswith(
+        "ip: 8.8.8.8 is not an address of this machine; it is taken for that of NAT, as if it were 8.8.8.8/10.0.0.1"
+    )
 
 
 @pytest.mark.parametrize(
