@@ -183,7 +183,12 @@ def _start_findings(source: SettingsSource, loaded: LoadedSettings) -> Iterator[
             yield Finding(level=Level.FAULT, about="start", text=fault, remedy=f"correct it; settings: {source.path}")
         return
     for warning in warnings:
-        yield Finding(level=Level.WARNING, about="start", text=warning, remedy=f"settings: {source.path}")
+        if warning not in loaded.without_effect:
+            remedy = "" if warning.startswith(str(source.path)) else f"settings: {source.path}"
+            yield Finding(level=Level.WARNING, about="start", text=warning, remedy=remedy)
+    if loaded.without_effect:
+        told = f"{len(loaded.without_effect)} settings of WCS have no effect here; --check-config lists them"
+        yield Finding(level=Level.OK, about="start", text=told)
     yield Finding(level=Level.OK, about="start", text="settings, files and ports are good")
 
 

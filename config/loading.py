@@ -37,11 +37,15 @@ class Given:
 
 @frozen(kw_only=True)
 class LoadedSettings:
-    """The effective settings, the text each key was given as, and warnings for the operator."""
+    """The effective settings, the text each key was given as, and warnings for the operator.
+
+    `without_effect`: those of them that only say that a setting of WCS does nothing here.
+    """
 
     settings: Settings
     given: Mapping[str, Given]
     warnings: tuple[str, ...]
+    without_effect: frozenset[str] = frozenset()
 
     def told_of(self, key: str, message: str) -> str:
         """A line that says where the setting was given, and the message."""
@@ -66,6 +70,7 @@ class _SettingsReader:
         self.given = {key: Given(text=known.default, origin=DEFAULT) for key, known in TABLE.items()}
         self.faults: list[str] = []
         self.warnings: list[str] = []
+        self.without_effect: list[str] = []
 
     def take_file(self, text: str, name: str) -> None:
         for item in parse(text):
@@ -91,16 +96,25 @@ class _SettingsReader:
             self._check_together(settings)
         if self.faults:
             raise SettingsError(self.faults)
-        return LoadedSettings(settings=settings, given=self.given, warnings=tuple(self.warnings))
+        told, idle = tuple(self.warnings), frozenset(self.without_effect)
+        return LoadedSettings(settings=settings, given=self.given, warnings=told, without_effect=idle)
 
     def _take(self, key: str, value: str, origin: str, heading: str) -> None:
         if key not in TABLE:
-            self.warnings.append(f"{origin}: {_unknown(key, value, heading)}")
+            self._note_unknown(key, value, origin, heading)
             return
         before = self.given[key].origin
         if before not in (DEFAULT, COMMAND_LINE) and origin != COMMAND_LINE:
             self.warnings.append(f"{origin}: {key}: also set at {before}; the last one wins")
         self.given[key] = Given(text=value, origin=origin)
+
+    def _note_unknown(self, key: str, value: str, origin: str, heading: str) -> None:
+        reason = reason_without_effect(key, value)
+        if reason is None:
+            self.warnings.append(f"{origin}: {heading}: {_unknown(heading)}")
+            return
+        self.warnings.append(f"{origin}: {key}: has no effect here: {reason}")
+        self.without_effect.append(self.warnings[-1])
 
     def _values(self) -> Iterator[tuple[str, Any]]:
         for key, known in TABLE.items():
@@ -174,13 +188,10 @@ def _overlap(one: str | None, other: str | None) -> bool:
     return first == second or first.is_unspecified or second.is_unspecified
 
 
-def _unknown(key: str, value: str, heading: str) -> str:
-    reason = reason_without_effect(key, value)
-    if reason is not None:
-        return f"{key}: has no effect here: {reason}"
+def _unknown(heading: str) -> str:
     known = {_plain(name): name for name in TABLE}
     near = nearest(_plain(heading), known)
-    return f"{heading}: unknown setting" + (f"; did you mean {known[near]}?" if near else "")
+    return "unknown setting" + (f"; did you mean {known[near]}?" if near else "")
 
 
 def _plain(key: str) -> str:

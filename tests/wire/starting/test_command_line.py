@@ -137,9 +137,14 @@ def test_the_doctor_looks_at_the_machine_and_at_what_a_start_would_find(tmp_path
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o755)
-    assert exit_code("--doctor", *ANY_PORTS, "--state", str(state)) == 1
+    config = tmp_path / "flashphoner.properties"
+    config.write_text("rtp_bundle=true\nprofiles=42e01f\nno_setting=1\n")
+    assert exit_code("--doctor", *ANY_PORTS, "--config", str(config), "--state", str(state)) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "ok       start: settings, files and ports are good" in lines
+    assert "ok       start: 2 settings of WCS have no effect here; --check-config lists them" in lines
+    assert f"warning  start: {config}:3: no_setting: unknown setting" in lines
+    assert "rtp_bundle" not in "".join(lines)
     assert f"         -> chmod 700 {state}" in lines
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
