@@ -92,9 +92,7 @@ class PhoneCall(Actor[CallMessage]):
         self._publishing: CallPublishing | None = None
         self.sources = CallSources(self._ends, services.plane.calls, session_id=self.session_id)
         """What the phone hears in the page's place."""
-        self._report = CallReport(
-            request, owner, services.supervisor.events, services.counts, created=int(services.wall_clock() * 1000)
-        )
+        self._report = CallReport(request, owner, services)
         self._exchange = CallExchange(self.call_id, self._ends, self._report)
         self._digits = CallDigits(self._exchange.send_info)
         self._wishes = CallWishes(self._exchange, self._report, self.send_digits)

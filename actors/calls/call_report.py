@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actors.calls.call_counts import COMPLETED, FAILED, PAGE, PHONE, REFUSED, CallCounts
+from actors.calls.call_counts import COMPLETED, FAILED, PAGE, PHONE, REFUSED
 from actors.calls.owner import CallOwner
+from actors.calls.services import CallServices
 from actors.events.event_log import EventLog
 from protocol.calls.description import CallDescription, call_object
 from protocol.calls.life import CALL_LIFE, STATUSES, CallState, CallStep
@@ -22,9 +23,7 @@ class CallReport:
     A transfer changes who the phone is: `callee`, or `caller` of a call that has come.
     """
 
-    def __init__(
-        self, request: CallRequest, owner: CallOwner, events: EventLog, counts: CallCounts, *, created: int
-    ) -> None:
+    def __init__(self, request: CallRequest, owner: CallOwner, services: CallServices) -> None:
         self.state = CALL_LIFE.initial
         self.last: CallStatus | None = None
         """The last status, once it is known."""
@@ -34,8 +33,9 @@ class CallReport:
         self.stream_name = request.to_stream
         self.is_held_for_transfer = False
         self._offer: str | None = None  # to a page that is called
-        self._request, self._owner, self._events, self._counts = request, owner, events, counts
-        self._created = created
+        self._request, self._owner = request, owner
+        self._events, self._counts = services.supervisor.events, services.counts
+        self._created = int(services.wall_clock() * 1000)
 
     @property
     def is_up(self) -> bool:

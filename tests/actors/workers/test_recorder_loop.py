@@ -19,7 +19,7 @@ def test_recorders_report_while_another_one_waits_for_its_disk(monkeypatch: pyte
     all_told = ["a stat", "b stat", "c stat"]
     once = ["a flush", "a slow 6.0", *all_told, "b flush", "c flush", "c slow 6.0", *all_told]
     ends = ["a finish", "b stat", "c stat", "b finish", "c finish"]
-    assert journal.lines == [*once, *once, *ends]
+    assert journal.lines == [*all_told, *once, *once, *ends]
     assert ended == [(recorder, 0) for recorder in recorders]
     for recorder in recorders:
         recorder.close()
