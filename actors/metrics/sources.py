@@ -209,6 +209,7 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 def _calls(services: CallServices) -> Readings:
     counts = services.counts
+    transfers: dict[Labels, float] = {each: counts.transfers[each] for each in product((PAGE, PHONE), RESULTS)}
     return {
         "wcsd_calls": counts.running,
         "wcsd_calls_up": counts.up,
@@ -218,7 +219,7 @@ def _calls(services: CallServices) -> Readings:
         "wcsd_calls_refused_total": _labelled({OTHER: 0} | counts.refused),
         "wcsd_calls_seconds_total": counts.seconds,
         "wcsd_calls_digits_total": counts.digits,
-        "wcsd_sip_transfers_total": {each: counts.transfers[each] for each in product((PAGE, PHONE), RESULTS)},
+        "wcsd_sip_transfers_total": transfers,
     }
 
 
