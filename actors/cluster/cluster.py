@@ -31,6 +31,7 @@ from actors.cluster.rooms.carrier import RoomCarrier
 from actors.cluster.row_memory import RowMemory
 from actors.cluster.shared_events import SharedEvents
 from actors.cluster.shared_logins import SharedLogins
+from actors.cluster.singles import ClusterSingles
 from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
@@ -138,6 +139,7 @@ class Cluster:
     def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
         """What REST and pages see of all nodes."""
         timeout = self._answer_timeout
+        self.singles = ClusterSingles(self._registry, self.membership, parts.settings)
         self.data = ClusterData(parts.data, self.asking, self.control, answer_timeout=timeout)
         self.stream_events = ClusterEvents(parts.stream_events, self.asking, self.control, answer_timeout=timeout)
         self.balancer = ClusterBalancer(
@@ -159,6 +161,7 @@ class Cluster:
             await nursery.start(self.answering.run)
             nursery.start_soon(self.names.run)
             nursery.start_soon(self.rooms.run)
+            nursery.start_soon(self.singles.run)
             await nursery.start(self.membership.run)
             nursery.start_soon(self._listen)
             nursery.start_soon(self.tables.run)
@@ -174,6 +177,7 @@ class Cluster:
         """At the end of the server, when its streams have ended."""
         await self.names.flush(END_TIMEOUT)
         await self.rooms.claims.flush(END_TIMEOUT)
+        await self.singles.names.flush(END_TIMEOUT)
         with trio.move_on_after(END_TIMEOUT):
             await self.membership.leave()
 
@@ -215,6 +219,8 @@ class Cluster:
             "cluster_names_unconfirmed": names.table.unconfirmed,
             "cluster_names_unreleased": names.table.unreleased,
             "cluster_names_lost": names.lost,
+            "cluster_singles_here": len(self.singles),
+            "cluster_singles_lost": self.singles.names.lost,
             "cluster_outages": self.membership.outages,
             "cluster_gaps": self.gaps,
             "cluster_requests": self.asking.asked,
@@ -242,6 +248,7 @@ class Cluster:
             self.tables.doubt()
             self.names.doubt()
             self.rooms.claims.doubt()
+            self.singles.names.doubt()
         self.membership.renew()
 
     # -- for the directory -------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.runtime.logs import get_logger
+from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL, Beat, MemberInfo, MemberView
 
 log = get_logger("cluster")
@@ -59,8 +60,8 @@ class Membership:
         self._due = trio.Event()
         self._strangers: set[str] = set()
         self._told_successor = False
-        self._purging: list[tuple[bool, int]] = []
-        """Of rooms or not, and how far."""
+        self._purging: list[tuple[ClaimSpace, int]] = []
+        """Of what, and how far."""
         self._has_left = False
         self._beating = trio.Lock()
 
@@ -140,11 +141,11 @@ class Membership:
     async def _purge(self, swept: int) -> None:
         """Remove the names of members that are gone for long, a page after the other; go on after a failure."""
         if swept:
-            self._purging = [(False, 0), (True, 0)]
+            self._purging = [(space, 0) for space in ClaimSpace]
         while self._purging:
-            rooms, cursor = self._purging[0]
-            cursor = await self._registry.purge(cursor, rooms=rooms)
-            self._purging[:1] = [(rooms, cursor)] if cursor else []
+            space, cursor = self._purging[0]
+            cursor = await self._registry.purge(cursor, space=space)
+            self._purging[:1] = [(space, cursor)] if cursor else []
 
     def _failed(self, error: RegistryUnavailable) -> None:
         if self.is_up or (self.view is None and not self.outages):

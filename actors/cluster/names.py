@@ -48,10 +48,11 @@ class ClusterNames:
         on_lost: Callable[[Named, Holder], None],
         renew: Callable[[], None],
         is_superseded: Callable[[], bool] = lambda: False,
+        is_quiet: bool = False,
     ) -> None:
         """`renew`: the lease is over, so beat now. `on_lost`: called for a stream that is already running.
 
-        `is_superseded`: whether a later start of this node runs.
+        `is_superseded`: whether a later start of this node runs. `is_quiet`: who claims tells of it, if at all.
         """
         self.table = ClaimTable()
         self.member: str | None = None
@@ -64,14 +65,17 @@ class ClusterNames:
         self._on_lost, self._renew, self._is_superseded = on_lost, renew, is_superseded
         self._waiting: dict[Named, _Waiter] = {}
         self._is_up, self._work = False, trio.Event()
-        self._log = RateLimitedLog(log, clock=trio.current_time)
+        self._written = trio.Event()
+        """Something was written, or cannot be."""
+        self._log = None if is_quiet else RateLimitedLog(log, clock=trio.current_time)
 
     # -- for streams -------------------------------------------------------------------------------
 
     async def claim(self, named: Named) -> NameOutcome:
         """A stream of this node has the name from now on, unless the outcome says otherwise."""
         if self._is_superseded():
-            self._log.error("name refused", name=named.name, cause="another start of this node runs")
+            if self._log is not None:
+                self._log.error("name refused", name=named.name, cause="another start of this node runs")
             return NameOutcome.REFUSED
         self.table.want(named)
         self._work.set()
@@ -88,9 +92,11 @@ class ClusterNames:
 
     def _without_registry(self, named: Named) -> NameOutcome:
         if self._accepts_on_trust():
-            self._log.warning("name taken on trust", name=named.name, cause="Redis does not answer")
+            if self._log is not None:
+                self._log.warning("name taken on trust", name=named.name, cause="Redis does not answer")
             return NameOutcome.ON_TRUST
-        self._log.warning("name refused", name=named.name, setting="cluster.registry_down")
+        if self._log is not None:
+            self._log.warning("name refused", name=named.name, setting="cluster.registry_down")
         self.release(named)
         return NameOutcome.REFUSED
 
@@ -98,6 +104,13 @@ class ClusterNames:
         """The stream has it no longer. Never waits; repeated until the registry has acknowledged it."""
         self.table.drop(named)
         self._work.set()
+
+    async def give_back(self, named: Named) -> None:
+        """`release`, and wait until others may have the name, as far as the registry answers in time."""
+        self.release(named)
+        with trio.move_on_after(self._timeout):
+            while self._is_up and self.table.is_releasing(named):
+                await self._written.wait()
 
     # -- for the node ------------------------------------------------------------------------------
 
@@ -117,6 +130,7 @@ class ClusterNames:
     def failed(self) -> None:
         """The registry does not answer: nobody waits for it."""
         self._is_up = False
+        self._tell_written()
         for waiter in self._waiting.values():
             waiter.settled.set()
 
@@ -145,6 +159,7 @@ class ClusterNames:
             self.failed()
             return False
         settled = self.table.settle(batch, reply)
+        self._tell_written()
         for named in settled.confirmed:
             self._tell(named, NameOutcome.CONFIRMED)
         for named, holder in settled.lost:
@@ -153,10 +168,15 @@ class ClusterNames:
             self._renew()
         return reply.fate is not BatchFate.FENCED
 
+    def _tell_written(self) -> None:
+        self._written.set()
+        self._written = trio.Event()
+
     def _lose(self, named: Named, holder: Holder) -> None:
         if not self._tell(named, NameOutcome.TAKEN):
             self.lost += 1
-            self._log.warning("name lost to another node", name=named.name, holder=holder.member)
+            if self._log is not None:
+                self._log.warning("name lost to another node", name=named.name, holder=holder.member)
             self._on_lost(named, holder)
 
     def _tell(self, named: Named, outcome: NameOutcome) -> bool:

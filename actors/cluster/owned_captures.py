@@ -8,15 +8,24 @@ from attrs import asdict
 
 from actors.cluster.executing import reason_of
 from actors.cluster.owners import SLACK, Owners
+from actors.cluster.refusals import REFUSED
 from actors.node.nodes_silent import NodesSilent
 from actors.node.not_here import NotHere
-from actors.node.ports.capture import AmbiguousCapture, CaptureDescription, LocalCapturePort, NoSuchCapture
+from actors.node.ports.capture import (
+    AlreadyCaptured,
+    AmbiguousCapture,
+    CaptureDescription,
+    LocalCapturePort,
+    NoSuchCapture,
+)
+from actors.node.ports.singles import Singles, SingleTaken, SingleUnknown
 from actors.runtime.actor import StopReason
 from protocol.capture.uri import CaptureScheme, CaptureUri, capture_key, read_capture_uri
 from protocol.cluster.ends import End
 from protocol.cluster.owner_messages import EndCapture, FindCaptures, KeepCapture
 from protocol.rest.paging import Found
 
+CAPTURE: Final = "capture"
 END_WAIT: Final = 5.0
 """Seconds that a capture of another node may take to end."""
 
@@ -28,19 +37,44 @@ class ClusterCaptures:
     """
 
     def __init__(
-        self, local: LocalCapturePort, owners: Owners, *, node_id: str, open_wait: Callable[[], float]
+        self,
+        local: LocalCapturePort,
+        owners: Owners,
+        singles: Singles,
+        *,
+        node_id: str,
+        open_wait: Callable[[], float],
     ) -> None:
         self.here = local
-        self._owners, self._node_id, self._open_wait = owners, node_id, open_wait
+        self._owners, self._singles = owners, singles
+        self._node_id, self._open_wait = node_id, open_wait
         owners.serve(KeepCapture, self._serve_keep)
         owners.serve(EndCapture, self._serve_end)
         owners.serve_list(FindCaptures, self._serve_find)
 
     async def start(self, uri: CaptureUri, name: str) -> None:
-        """On the node that captures it already; else here.
+        """On the node that captures it already; else here, unless another node begins to capture it, by any name."""
+        try:
+            claim = await self._singles.claim(CAPTURE, capture_key(uri.text))
+        except SingleTaken:
+            raise AlreadyCaptured from None
+        except SingleUnknown:
+            await self._start(uri, name)  # without the cluster, a new name is refused
+            return
+        refusal: Exception | None = None
+        try:
+            await self._start(uri, name)
+        except REFUSED as error:
+            refusal = error
+        except BaseException:
+            claim.release()
+            raise
+        await claim.give_back()  # what has begun can be found from now on
+        if refusal is not None:
+            raise refusal
 
-        If a node is silent, the claim of the name decides, as it does for any publication.
-        """
+    async def _start(self, uri: CaptureUri, name: str) -> None:
+        """If a node is silent, the claim of the name decides, as it does for any publication."""
         keep, ask = partial(self.here.keep, uri, name), KeepCapture(uri=uri.text, name=name)
         try:
             await self._owners.anywhere(keep, partial(self._holder, uri), ask, self._open_wait())

@@ -3,6 +3,9 @@
 Each publication is recorded where it is: its node has a part of the group, in whose name it writes files of its own
 folder. The node of the group lists the files of all when it ends. If that node dies, the parts go on until their
 publications end, or the group is terminated; nobody lists their files then.
+
+A group is claimed in the registry, so that of two nodes that begin one at the same moment one does. Of two that began
+while Redis was away one goes on: the members of the other become its members.
 """
 
 from collections.abc import Iterable
@@ -14,6 +17,7 @@ from attrs import asdict, define, evolve, field
 
 from actors.cluster.owned_media import BEGIN_TIMEOUT, PATIENCE
 from actors.cluster.owners import SLACK, Owners, listed_by
+from actors.cluster.refusals import REFUSED
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     GroupDescription,
@@ -25,15 +29,18 @@ from actors.node.ports.recorder import (
     NoSuchRecording,
     RecordingRefused,
 )
+from actors.node.ports.singles import Single, Singles, SingleTaken, SingleUnknown
 from actors.runtime.logs import get_logger
 from protocol.cluster.owner_messages import AddToGroup, EndGroup, EndPart, FindGroups, JoinGroup, LeaveGroup
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
+from protocol.stream.info_texts import StreamInfo
 
 GROUP: Final = "record-group"
 FILES_TIMEOUT: Final = 30.0
 """Seconds that another node may take to finish its files of a group."""
 ANY_STEM: Final = ""
+REGISTRY_DOWN: Final = "cluster.registry_down"
 
 log = get_logger("cluster")
 
@@ -49,9 +56,10 @@ class _Shared:
 class ClusterRecordGroups:
     """Implements `actors.node.ports.recorder.RecordGroupPort` for all nodes."""
 
-    def __init__(self, local: LocalRecordGroupPort, owners: Owners) -> None:
+    def __init__(self, local: LocalRecordGroupPort, owners: Owners, singles: Singles) -> None:
         self.here = local
-        self._owners = owners
+        self._owners, self._singles = owners, singles
+        self._claims: dict[str, Single] = {}
         self._shared: dict[str, _Shared] = {}
         owners.serve_holder(GROUP, local.has)
         owners.serve(AddToGroup, self._serve_add)
@@ -62,10 +70,19 @@ class ClusterRecordGroups:
         owners.serve_list(FindGroups, self._serve_find)
 
     async def begin(self, uri: str) -> None:
-        """Here, unless another node has one of this URI. Raises NodesSilent if that is not known."""
-        if not self.here.has(uri) and await self._owners.holder(GROUP, uri) is not None:
-            raise GroupExists
-        await self.here.begin(uri)
+        """Here, unless another node has one of this URI, or begins it."""
+        try:
+            claim = await self._singles.claim(GROUP, uri, partial(self._move_away, uri))
+        except SingleTaken:
+            raise GroupExists from None
+        except SingleUnknown:
+            raise RecordingRefused(StreamInfo.CLUSTER_IS_UNREACHABLE, REGISTRY_DOWN) from None
+        try:
+            await self.here.begin(uri)
+        except BaseException:
+            claim.release()
+            raise
+        self._claims[uri] = claim
 
     async def add(self, uri: str, query: StreamFilter) -> None:
         holder = partial(self._owners.holder, GROUP, uri)
@@ -129,6 +146,25 @@ class ClusterRecordGroups:
     async def _end(self, uri: str) -> None:
         await self.here.end(uri)
         self._shared.pop(uri, None)
+        claim = self._claims.pop(uri, None)
+        if claim is not None:
+            await claim.give_back()
+
+    async def _move_away(self, uri: str) -> None:
+        """Another node has the group: its members here go on as members there."""
+        log.warning("group of recordings is on another node too, and goes on there", group=uri)
+        members = [id_ for each in (await self.groups()).items if each.uri == uri for id_ in each.media_session_ids]
+        if not self.here.has(uri):
+            return
+        await self._end(uri)
+        for each in members:
+            query = StreamFilter(published=True, media_session_ids=frozenset({each}))
+            try:
+                await self.add(uri, query)
+            except GroupExists:
+                pass  # it was one there already
+            except REFUSED as error:
+                log.warning("recording ended with its group", group=uri, id=each, error=error)
 
     def _share(self, uri: str) -> _Shared:
         if uri not in self._shared:

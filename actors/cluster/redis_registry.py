@@ -7,11 +7,11 @@ import trio
 from coredis.retry import NoRetryPolicy
 
 from actors.cluster.link import Call, ClusterLink
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry import PUBLICATIONS, RegistryUnavailable
 from actors.cluster.rows import RedisRows
 from actors.runtime.actor import ActorStopped, crash_guard
 from protocol.cluster import scripts
-from protocol.cluster.claims import Batch, BatchReply, Holder
+from protocol.cluster.claims import Batch, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, SWEEP_AFTER, Beat
 from protocol.cluster.scripts import Joined, LogEntry, Script, Sent, UnexpectedReply
 
@@ -36,17 +36,17 @@ class RedisRegistry:
         times = self._lease_ms, self._sweep_ms
         return await self._run(scripts.BEAT, scripts.decode_beat, member, place, info, *times, boot)
 
-    async def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply:
+    async def write(self, member: str, batch: Batch, *, space: ClaimSpace = PUBLICATIONS) -> BatchReply:
         names = [text for each in (*batch.releases, *batch.claims) for text in (each.name, each.media_session_id)]
 
         def decode(reply: Any) -> BatchReply:
             return scripts.decode_written(reply, len(batch.claims))
 
-        script = scripts.WRITE_ROOMS if rooms else scripts.WRITE
+        script = scripts.SPACES[space].write
         return await self._run(script, decode, member, batch.number, len(batch.releases), *names)
 
-    async def locate(self, name: str, *, rooms: bool = False) -> Holder | None:
-        return await self._run(scripts.LOCATE_ROOM if rooms else scripts.LOCATE, scripts.decode_located, name)
+    async def locate(self, name: str, *, space: ClaimSpace = PUBLICATIONS) -> Holder | None:
+        return await self._run(scripts.SPACES[space].locate, scripts.decode_located, name)
 
     async def send(self, text: str, *, logged: bool) -> Sent:
         return await self._run(scripts.SEND, scripts.decode_sent, self._all, text, int(logged))
@@ -60,8 +60,8 @@ class RedisRegistry:
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         return await self._run(scripts.READ_LOG, scripts.decode_log, after)
 
-    async def purge(self, cursor: int, *, rooms: bool = False) -> int:
-        return await self._run(scripts.PURGE_ROOMS if rooms else scripts.PURGE, scripts.decode_cursor, cursor)
+    async def purge(self, cursor: int, *, space: ClaimSpace = PUBLICATIONS) -> int:
+        return await self._run(scripts.SPACES[space].purge, scripts.decode_cursor, cursor)
 
     async def leave(self, member: str) -> None:
         await self._run(scripts.LEAVE, lambda reply: None, member)

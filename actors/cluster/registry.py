@@ -1,12 +1,14 @@
 """What a node asks of the registry: implemented over Redis, and in memory for tests."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.cluster.rows import RowRegistry
-from protocol.cluster.claims import Batch, BatchReply, Holder
+from protocol.cluster.claims import Batch, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import Beat
 from protocol.cluster.scripts import Joined, LogEntry, Sent
+
+PUBLICATIONS: Final = ClaimSpace.PUBLICATIONS
 
 
 class RegistryUnavailable(Exception):
@@ -16,7 +18,7 @@ class RegistryUnavailable(Exception):
 class Registry(Protocol):
     """Every method raises RegistryUnavailable. What each does: see its script in `protocol.cluster.scripts`.
 
-    `rooms`: for rooms, not for publications.
+    `space`: what the names are of.
     """
 
     @property
@@ -25,8 +27,8 @@ class Registry(Protocol):
 
     async def join(self, *, node: str, place: str, info: str) -> Joined: ...
     async def beat(self, *, member: str, place: str, info: str, boot: str) -> Beat: ...
-    async def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply: ...
-    async def locate(self, name: str, *, rooms: bool = False) -> Holder | None: ...
+    async def write(self, member: str, batch: Batch, *, space: ClaimSpace = PUBLICATIONS) -> BatchReply: ...
+    async def locate(self, name: str, *, space: ClaimSpace = PUBLICATIONS) -> Holder | None: ...
     async def send(self, text: str, *, logged: bool) -> Sent:
         """To all members, this one included."""
 
@@ -39,7 +41,7 @@ class Registry(Protocol):
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         """The next entries of the log; none: that was the last page."""
 
-    async def purge(self, cursor: int, *, rooms: bool = False) -> int: ...
+    async def purge(self, cursor: int, *, space: ClaimSpace = PUBLICATIONS) -> int: ...
     async def leave(self, member: str) -> None: ...
 
     async def listen(

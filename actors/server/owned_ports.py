@@ -82,10 +82,12 @@ def _of_all(
     return evolve(
         _with_calls(here, clustered),
         recorder=ClusterRecorder(recorder, owners),
-        groups=ClusterRecordGroups(recorder, owners),
+        groups=ClusterRecordGroups(recorder, owners, clustered.cluster.singles),
         snapshots=ClusterSnapshots(pictures, owners, timeout=lambda: pictures.snapshots.timeout),
         pusher=ClusterPushes(pusher, owners),
-        captures=ClusterCaptures(parts.captures, owners, node_id=parts.node_id, open_wait=open_wait),
+        captures=ClusterCaptures(
+            parts.captures, owners, clustered.cluster.singles, node_id=parts.node_id, open_wait=open_wait
+        ),
         whip=ClusterWhip(whip, owners),
     )
 

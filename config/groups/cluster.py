@@ -33,7 +33,8 @@ class ClusterSettings:
         live=False)
     cluster_registry_down: RegistryDown = setting(
         "cluster.registry_down", Choice(RegistryDown), "accept",
-        "New publications while Redis does not answer. accept: allowed, and checked later. refuse: they fail.")
+        "New publications, rooms and groups of recordings while Redis does not answer. accept: allowed, and checked "
+        "later. refuse: they fail.")
     cluster_timeout: float = setting(
         "cluster.timeout", TIMEOUT, "1000", "How long Redis may take to answer.",
         live=False)

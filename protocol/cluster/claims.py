@@ -22,6 +22,15 @@ MOST_ACKNOWLEDGED: Final = 5_000
 """Releases that are remembered after they were acknowledged: a registry that goes back in time has them no longer."""
 
 
+class ClaimSpace(Enum):
+    """What names are of. Each has a table of its own in the registry: a stream and a room may have the same name."""
+
+    PUBLICATIONS = "names"
+    ROOMS = "rooms"
+    SINGLES = "singles"
+    """Other things of which the cluster has one: see `actors.cluster.singles`."""
+
+
 @frozen
 class Named:
     """A stream and its name."""
@@ -106,6 +115,10 @@ class ClaimTable:
     @property
     def unreleased(self) -> int:
         return len(self._releases)
+
+    def is_releasing(self, named: Named) -> bool:
+        """Whether the registry may still have it, though it was given up."""
+        return named in self._releases
 
     @property
     def is_due(self) -> bool:

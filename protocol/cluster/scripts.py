@@ -4,8 +4,10 @@
     wcs:info   hash        member -> `place info`
     wcs:names  hash        name of a publication -> `member mediaSessionId`
     wcs:rooms  hash        a room, as [application's key, name] -> `member id`
+    wcs:singles hash       what there is one of, as [kind, key] -> `member id`
     wcs:seq    hash        member -> number of the last batch of claims that was carried out
     wcs:rseq   hash        the same for batches of rooms
+    wcs:sseq   hash        the same for batches of singles
     wcs:log    stream      requests that must reach every node, also one that is cut off for a while
     wcs:boot   string      random: another value than before means that the data was lost
     wcs:epoch  string      the last epoch given to a member
@@ -19,7 +21,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from protocol.cluster.claims import BatchFate, BatchReply, Holder
+from protocol.cluster.claims import BatchFate, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import Beat, Member, MemberInfo
 
 MAX_LOG: Final = 10_000
@@ -27,6 +29,12 @@ MAX_LOG: Final = 10_000
 LOG_PAGE: Final = 500
 """Of those, how many are read at once."""
 PURGED_AT_ONCE: Final = 500
+_NUMBERS_OF: Final = {
+    ClaimSpace.PUBLICATIONS: "wcs:seq",
+    ClaimSpace.ROOMS: "wcs:rseq",
+    ClaimSpace.SINGLES: "wcs:sseq",
+}
+_NUMBERS: Final = tuple(_NUMBERS_OF.values())
 _MAX_DIGITS: Final = 20
 """Of 64 bits."""
 _MAX_LOG_ID: Final = 2 * _MAX_DIGITS + 1
@@ -68,6 +76,7 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
       redis.call('HDEL', KEYS[2], member)
       redis.call('HDEL', KEYS[4], member)
       redis.call('HDEL', KEYS[5], member)
+      redis.call('HDEL', KEYS[6], member)
     end
   end
 end
@@ -76,7 +85,7 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[4]), member)
 redis.call('HSET', KEYS[2], member, ARGV[2] .. ' ' .. ARGV[3])
 return {member, string.format('%.0f', now)}
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:epoch", "wcs:seq", "wcs:rseq"),
+    keys=("wcs:nodes", "wcs:info", "wcs:epoch", *_NUMBERS),
 )
 """A node starts. An earlier start at the same place is over, even if its lease runs: the state folder has a lock."""
 
@@ -94,6 +103,7 @@ for _, member in ipairs(dead) do
   redis.call('HDEL', KEYS[2], member)
   redis.call('HDEL', KEYS[6], member)
   redis.call('HDEL', KEYS[7], member)
+  redis.call('HDEL', KEYS[8], member)
 end
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)
 local reply = {string.format('%.0f', now), kept, redis.call('GET', KEYS[4]), redis.call('HLEN', KEYS[3]),
@@ -104,7 +114,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
 end
 return reply
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", "wcs:seq", "wcs:rseq"),
+    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", *_NUMBERS),
 )
 
 WRITE: Final = Script(
@@ -201,15 +211,32 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
+redis.call('HDEL', KEYS[5], ARGV[1])
 return 1
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:seq", "wcs:rseq"),
+    keys=("wcs:nodes", "wcs:info", *_NUMBERS),
 )
 
-WRITE_ROOMS: Final = evolve(WRITE, keys=("wcs:nodes", "wcs:rooms", "wcs:rseq"))
-LOCATE_ROOM: Final = evolve(LOCATE, keys=("wcs:nodes", "wcs:rooms"))
-PURGE_ROOMS: Final = evolve(PURGE, keys=("wcs:nodes", "wcs:rooms"))
-"""The same for rooms, which have a hash of their own: a stream and a room may have the same name."""
+
+@frozen
+class SpaceScripts:
+    """The scripts for one kind of names."""
+
+    write: Script
+    locate: Script
+    purge: Script
+
+    @classmethod
+    def of(cls, space: ClaimSpace) -> "SpaceScripts":
+        names, numbers = f"wcs:{space.value}", _NUMBERS_OF[space]
+        return cls(
+            evolve(WRITE, keys=("wcs:nodes", names, numbers)),
+            evolve(LOCATE, keys=("wcs:nodes", names)),
+            evolve(PURGE, keys=("wcs:nodes", names)),
+        )
+
+
+SPACES: Final = {space: SpaceScripts.of(space) for space in ClaimSpace}
 
 # -- replies -----------------------------------------------------------------------------------------------------------
 

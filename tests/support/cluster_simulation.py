@@ -33,6 +33,7 @@ from actors.node.termination import Follower
 from actors.runtime.actor import Actor, StopReason
 from actors.storage.run_record import RunRecord
 from actors.stream.event_delivery import StreamEventDelivery
+from config.live import Live
 from config.settings import Settings
 from protocol.cluster.members import MemberInfo
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic
@@ -86,11 +87,11 @@ class SimulatedStream(Actor[None]):
     weight, audience = 1, 0
     numbers: ClassVar[int] = 0
 
-    def __init__(self, node: "SimulatedNode", name: str) -> None:
+    def __init__(self, node: "SimulatedNode", name: str, media_session_id: str | None = None) -> None:
         super().__init__()
         SimulatedStream.numbers += 1
         self.node, self.name, self.node_id = node, name, node.name
-        self.media_session_id = str(SimulatedStream.numbers)
+        self.media_session_id = media_session_id or str(SimulatedStream.numbers)
         self.is_live = False
         self._claim: Claim[str] | None = None
 
@@ -142,6 +143,7 @@ class SimulatedNode:
         self.down_for = 0.0
         self.prepare: Callable[[Cluster], None] = lambda cluster: None
         """Called at each start, before the node joins."""
+        self.live = Live(Settings())
         self.rows_path: Path | None = None
         self.wall_clock: Callable[[], float] = time.time
 
@@ -178,7 +180,7 @@ class SimulatedNode:
             data=DataDelivery(self.name, self.supervisor),
             stream_events=StreamEventDelivery(self.supervisor),
             drain=LocalDrain(self.drain, self.name),
-            settings=Settings(),
+            settings=self.live.settings,
             info=lambda: MemberInfo(node_id=self.name, state=self.drain.state),
             name_in_use=OVER,
             rows_path=self.rows_path,
@@ -198,9 +200,9 @@ class SimulatedNode:
         live = self.supervisor.streams() if self.is_up else ()
         return [stream for stream in live if isinstance(stream, SimulatedStream)]
 
-    def publish(self, name: str) -> None:
+    def publish(self, name: str, media_session_id: str | None = None) -> None:
         if self.is_up:
-            self.supervisor.adopt_stream(SimulatedStream(self, name))
+            self.supervisor.adopt_stream(SimulatedStream(self, name, media_session_id))
 
 
 class Simulation:

@@ -16,15 +16,15 @@ from typing import Any, Final, TypeVar
 
 import trio
 
-from actors.cluster.registry import RegistryUnavailable
-from protocol.cluster.claims import Batch, BatchFate, BatchReply, Holder
+from actors.cluster.registry import PUBLICATIONS, RegistryUnavailable
+from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import LEASE, SWEEP_AFTER, Beat, Member, MemberInfo, member_name
 from protocol.cluster.scripts import LOG_PAGE, MAX_LOG, Joined, LogEntry, Sent, log_order
 from tests.support.memory_rows import MemoryRowRegistry, MemoryRows
 
 T = TypeVar("T")
 START_MS = 1_700_000_000_000
-_DATA: Final = ("leases", "infos", "names", "rooms", "numbers", "room_numbers", "log", "boot", "epoch")
+_DATA: Final = ("leases", "infos", "held", "numbers", "log", "boot", "epoch")
 
 
 class MemoryRedis:
@@ -48,10 +48,8 @@ class MemoryRedis:
         """All data is lost, as by FLUSHALL; subscriptions stay."""
         self.leases: dict[str, float] = {}
         self.infos: dict[str, tuple[str, str]] = {}
-        self.names: dict[str, Holder] = {}
-        self.rooms: dict[str, Holder] = {}
-        self.numbers: dict[str, int] = {}
-        self.room_numbers: dict[str, int] = {}
+        self.held: dict[ClaimSpace, dict[str, Holder]] = {space: {} for space in ClaimSpace}
+        self.numbers: dict[ClaimSpace, dict[str, int]] = {space: {} for space in ClaimSpace}
         self.log: list[LogEntry] = []
         self.boot: str | None = None
         self.tables = MemoryRows(self)
@@ -100,6 +98,15 @@ class MemoryRedis:
     # -- what the scripts do -----------------------------------------------------------------------
 
     @property
+    def names(self) -> dict[str, Holder]:
+        """Of publications."""
+        return self.held[PUBLICATIONS]
+
+    @property
+    def rooms(self) -> dict[str, Holder]:
+        return self.held[ClaimSpace.ROOMS]
+
+    @property
     def now_ms(self) -> int:
         return START_MS + self.skew_ms + int(trio.current_time() * 1000)
 
@@ -139,11 +146,13 @@ class MemoryRedis:
         )
 
     def _forget(self, member: str) -> None:
-        for table in (self.leases, self.infos, self.numbers, self.room_numbers):
-            table.pop(member, None)
+        self.leases.pop(member, None)
+        self.infos.pop(member, None)
+        for numbers in self.numbers.values():
+            numbers.pop(member, None)
 
-    def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply:
-        names, numbers = (self.rooms, self.room_numbers) if rooms else (self.names, self.numbers)
+    def write(self, member: str, batch: Batch, *, space: ClaimSpace = PUBLICATIONS) -> BatchReply:
+        names, numbers = self.held[space], self.numbers[space]
         if batch.number <= numbers.get(member, 0):
             return BatchReply(fate=BatchFate.STALE)
         numbers[member] = batch.number
@@ -161,8 +170,8 @@ class MemoryRedis:
             holders.append(None if is_free else holder)
         return BatchReply(fate=BatchFate.DONE, holders=tuple(holders))
 
-    def locate(self, name: str, *, rooms: bool = False) -> Holder | None:
-        holder = (self.rooms if rooms else self.names).get(name)
+    def locate(self, name: str, *, space: ClaimSpace = PUBLICATIONS) -> Holder | None:
+        holder = self.held[space].get(name)
         return holder if holder is not None and self.is_alive(holder.member) else None
 
     def send(self, text: str, *, logged: bool) -> Sent:
@@ -194,11 +203,9 @@ class MemoryRedis:
     def read_log(self, after: str) -> Sequence[LogEntry]:
         return [entry for entry in self.log if log_order(entry.id) > log_order(after)][:LOG_PAGE]
 
-    def purge(self, *, rooms: bool) -> int:
-        if not rooms:
-            self.names = {name: holder for name, holder in self.names.items() if holder.member in self.leases}
-            return 0
-        self.rooms = {name: holder for name, holder in self.rooms.items() if holder.member in self.leases}
+    def purge(self, space: ClaimSpace) -> int:
+        held = self.held[space]
+        self.held[space] = {name: holder for name, holder in held.items() if holder.member in self.leases}
         return 0
 
 
@@ -228,11 +235,11 @@ class MemoryRegistry:
         times = {"lease_ms": self._lease_ms, "sweep_ms": self._sweep_ms}
         return self._redis.beat(member, place, info, boot, **times)
 
-    async def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply:
-        return await self._do(lambda: self._redis.write(member, batch, rooms=rooms))
+    async def write(self, member: str, batch: Batch, *, space: ClaimSpace = PUBLICATIONS) -> BatchReply:
+        return await self._do(lambda: self._redis.write(member, batch, space=space))
 
-    async def locate(self, name: str, *, rooms: bool = False) -> Holder | None:
-        return await self._do(lambda: self._redis.locate(name, rooms=rooms))
+    async def locate(self, name: str, *, space: ClaimSpace = PUBLICATIONS) -> Holder | None:
+        return await self._do(lambda: self._redis.locate(name, space=space))
 
     async def send(self, text: str, *, logged: bool) -> Sent:
         return await self._do(lambda: self._redis.send(text, logged=logged))
@@ -246,8 +253,8 @@ class MemoryRegistry:
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         return await self._do(lambda: self._redis.read_log(after))
 
-    async def purge(self, cursor: int, *, rooms: bool = False) -> int:
-        return await self._do(lambda: self._redis.purge(rooms=rooms))
+    async def purge(self, cursor: int, *, space: ClaimSpace = PUBLICATIONS) -> int:
+        return await self._do(lambda: self._redis.purge(space))
 
     async def leave(self, member: str) -> None:
         await self._do(lambda: self._redis._forget(member))

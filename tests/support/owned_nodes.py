@@ -1,6 +1,6 @@
 """Nodes over a registry in memory, each with a part that REST acts on, whichever node is asked."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -8,6 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
+from actors.runtime.actor import crash_guard
 from protocol.cluster.members import BEAT_INTERVAL
 from tests.support.cluster_simulation import SimulatedNode, Tally
 from tests.support.memory_redis import MemoryRedis
@@ -46,3 +47,19 @@ async def owned_nodes(names: str, make: Callable[[SimulatedNode, Cluster], P]) -
         await trio.sleep(2 * BEAT_INTERVAL)
         yield owned
         nursery.cancel_scope.cancel()
+
+
+async def at_once(works: Iterable[Callable[[], Awaitable[None]]]) -> list[BaseException | None]:
+    """Do all of this at the same time; what each was refused with, or None."""
+    outcomes: list[BaseException | None] = []
+
+    async def do(work: Callable[[], Awaitable[None]]) -> None:
+        errors: list[BaseException] = []
+        with crash_guard(errors.append):
+            await work()
+        outcomes.append(errors[0] if errors else None)
+
+    async with trio.open_nursery() as nursery:
+        for work in works:
+            nursery.start_soon(do, work)
+    return outcomes

@@ -3,7 +3,7 @@
 import json
 
 from actors.cluster.registry import Registry, RegistryUnavailable
-from protocol.cluster.claims import Batch, BatchReply
+from protocol.cluster.claims import Batch, BatchReply, ClaimSpace
 from protocol.rooms.bans import RoomKey
 
 
@@ -15,12 +15,12 @@ class RoomTable:
 
     async def write(self, member: str, batch: Batch) -> BatchReply:
         """Raises RegistryUnavailable."""
-        return await self._registry.write(member, batch, rooms=True)
+        return await self._registry.write(member, batch, space=ClaimSpace.ROOMS)
 
     async def holder_of(self, key: RoomKey) -> str | None:
         """The member that has the room; None also while the registry does not answer: the claim decides then."""
         try:
-            holder = await self._registry.locate(entry_of(key), rooms=True)
+            holder = await self._registry.locate(entry_of(key), space=ClaimSpace.ROOMS)
         except RegistryUnavailable:
             return None
         return None if holder is None else holder.member

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 
 import pytest
 import trio
@@ -24,7 +25,7 @@ from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.common.masking import masked
 from protocol.rest.paging import Found
 from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, owned_nodes
+from tests.support.owned_nodes import OwnedNodes, at_once, owned_nodes
 
 CAMERA = read_capture_uri("rtsp://ann:secret@camera.example/one")
 BY_REST = StopReason(cause="rest-terminate", info="ended")
@@ -39,6 +40,7 @@ class FakeCaptures:
     played: set[str] = field(factory=set)
     hidden: set[str] = field(factory=set)
     fault: CaptureFailed | None = None
+    cannot_start: CaptureFailed | None = None
     ends_first: bool = False
     """Whether all end by themselves before they can be terminated."""
 
@@ -57,6 +59,8 @@ class FakeCaptures:
         self.played.discard(found)
 
     async def start(self, uri: CaptureUri, name: str) -> None:
+        if self.cannot_start is not None:
+            raise self.cannot_start
         self.running[name] = uri
 
     async def find(self, schemes: frozenset[CaptureScheme]) -> Found[CaptureDescription]:
@@ -93,7 +97,7 @@ class CaptureNode:
 
     def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
         self.own = FakeCaptures(node.name)
-        self.all = ClusterCaptures(self.own, cluster.owners, node_id=node.name, open_wait=lambda: 10.0)
+        self.all = ClusterCaptures(self.own, cluster.owners, cluster.singles, node_id=node.name, open_wait=lambda: 10.0)
 
     async def names(self) -> list[str]:
         return sorted(each.name for each in (await self.all.find(RTSP_SCHEMES)).items)
@@ -184,3 +188,29 @@ async def test_a_node_that_is_silent_may_have_the_capture(autojump_clock: MockCl
         await trio.sleep(2 * BEAT_INTERVAL)
         with pytest.raises(NodesSilent):
             await made["b"].end(CAMERA.text)
+
+
+@pytest.mark.parametrize("names", [("cam", "cam"), ("cam", "other")])
+async def test_of_two_nodes_that_begin_to_capture_a_source_at_once_one_does(
+    names: tuple[str, str], autojump_clock: MockClock
+) -> None:
+    async with nodes() as made:
+        outcomes = await at_once(
+            partial(made[node].all.start, CAMERA, name) for node, name in zip("ab", names, strict=True)
+        )
+        assert sorted(map(type, outcomes), key=repr) == [type(None), AlreadyCaptured]
+        assert sum(len(made[node].own.running) for node in "abc") == 1
+        assert len(await made["c"].names()) == 1
+        await made["c"].end(CAMERA.text)
+        await made["b"].all.start(CAMERA, "later")
+        assert await made["a"].names() == ["later"]
+
+
+async def test_a_source_that_could_not_be_captured_may_be_tried_again_elsewhere_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    async with nodes() as made:
+        made["a"].own.cannot_start = CaptureFailed("Failed to connect", "no route")
+        with pytest.raises(CaptureFailed):
+            await made["a"].all.start(CAMERA, "cam")
+        await made["b"].all.start(CAMERA, "cam")

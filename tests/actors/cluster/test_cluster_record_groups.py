@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
@@ -20,12 +20,14 @@ from actors.node.ports.recorder import (
     NoSuchGroup,
     NoSuchPublication,
     NoSuchRecording,
+    RecordingRefused,
 )
+from config.settings import RegistryDown
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, owned_nodes
+from tests.support.owned_nodes import OwnedNodes, at_once, owned_nodes
 
 URI = "multi-recorder://news"
 
@@ -40,13 +42,14 @@ def file_of(stream: str) -> GroupedFile:
 
 @define(eq=False)
 class FakeGroups:
-    """Those of one node and its parts of others', by their URIs; their members are called as their streams."""
+    """Those of one node and its parts of others', by their URIs; the ids of streams are as their names."""
 
     streams: set[str] = field(factory=set)
     own: dict[str, list[str]] = field(factory=dict)
     joined: dict[str, list[str]] = field(factory=dict)
     collectors: dict[str, CollectFiles] = field(factory=dict)
     listed: list[GroupedFile] = field(factory=list)
+    fault: RecordingRefused | None = None
     before_end: Callable[[], None] = lambda: None
     """Before a part of another's group ends."""
 
@@ -56,6 +59,8 @@ class FakeGroups:
     async def begin(self, uri: str) -> None:
         if uri in self.own:
             raise GroupExists
+        if self.fault is not None:
+            raise self.fault
         self.own[uri] = []
 
     async def add(self, uri: str, query: StreamFilter) -> None:
@@ -99,9 +104,10 @@ class FakeGroups:
         return self.own[uri]
 
     def _published(self, query: StreamFilter) -> str:
-        if query.name not in self.streams:
-            raise NoSuchPublication
-        return query.name
+        wanted = query.media_session_ids or {query.name}
+        for stream in self.streams & wanted:
+            return stream
+        raise NoSuchPublication
 
 
 def _add(members: list[str], stream: str) -> None:
@@ -125,7 +131,7 @@ class GroupNode:
 
     def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
         self.own = FakeGroups()
-        self.all = ClusterRecordGroups(self.own, cluster.owners)
+        self.all = ClusterRecordGroups(self.own, cluster.owners, cluster.singles)
 
     async def add(self, stream: str) -> None:
         await self.all.add(URI, publication(stream))
@@ -141,7 +147,7 @@ async def nodes(names: str = "abc") -> AsyncIterator[OwnedNodes[GroupNode]]:
     """Each with a stream of its own: s1, s2 and s3."""
     async with owned_nodes(names, GroupNode) as made:
         for number, name in enumerate(names, start=1):
-            made.nodes[name].publish(f"s{number}")
+            made.nodes[name].publish(f"s{number}", f"s{number}")
             made[name].own.streams.add(f"s{number}")
         await trio.sleep(BEAT_INTERVAL)
         yield made
@@ -184,7 +190,7 @@ async def test_a_silent_node_may_have_the_group(autojump_clock: MockClock) -> No
     async with nodes() as made:
         await made["a"].all.begin(URI)
         made.redis.cut("a")
-        with pytest.raises(NodesSilent):
+        with pytest.raises(GroupExists):
             await made["b"].all.begin(URI)
         with pytest.raises(NodesSilent):
             await made["b"].add("s2")
@@ -253,3 +259,63 @@ async def test_all_parts_of_a_group_whose_node_is_gone_end_though_one_is_silent(
         with pytest.raises(NodesSilent):
             await made["d"].all.end(URI)
         assert sorted(asked) == ["b", "c"]
+
+
+async def test_of_two_nodes_that_begin_a_group_at_once_one_has_it(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        outcomes = await at_once(partial(made[name].all.begin, URI) for name in "aabbc")
+        assert sorted(map(type, outcomes), key=repr) == [type(None), *(GroupExists,) * 4]
+        (owner,) = [name for name in "abc" if URI in made[name].own.own]
+        for stream in ("s1", "s2", "s3"):
+            await made["c"].add(stream)
+        assert await made["a"].members() == ["s1", "s2", "s3"]
+        await made["b"].all.end(URI)
+        assert len(made[owner].own.listed) == 3
+        for name in "abc":  # each may have the next one, at once
+            await made[name].all.begin(URI)
+            await made["a"].all.end(URI)
+
+
+async def test_a_group_that_cannot_be_begun_is_in_nobodys_way(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        made["a"].own.fault = RecordingRefused("Too many groups of recordings", "records.max_running")
+        with pytest.raises(RecordingRefused):
+            await made["a"].all.begin(URI)
+        await trio.sleep(BEAT_INTERVAL)
+        await made["b"].all.begin(URI)
+
+
+async def test_of_two_groups_that_began_while_redis_was_away_one_goes_on_with_the_members_of_both(
+    autojump_clock: MockClock,
+) -> None:
+    async with nodes() as made:
+        made.redis.go_away()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        for name, stream in (("a", "s1"), ("b", "s2")):
+            await made[name].all.begin(URI)
+            await made[name].add(stream)
+        made.redis.come_back()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        (owner,) = [name for name in "abc" if URI in made[name].own.own]
+        (other,) = {"a", "b"} - {owner}
+        assert await made["c"].members() == ["s1", "s2"]
+        assert [len(made[other].own.listed), len(made[owner].own.listed)] == [1, 0]
+        await made["c"].all.end(URI)
+        assert sorted(each.name for each in made[owner].own.listed) == ["s1", "s2"]
+
+
+async def test_a_group_waits_for_redis_if_the_cluster_is_to_refuse_what_it_does_not_know(
+    autojump_clock: MockClock,
+) -> None:
+    async with nodes() as made:
+        live = made.nodes["a"].live
+        live.replace(evolve(live.now, cluster_registry_down=RegistryDown.REFUSE))
+        made.redis.go_away()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        with pytest.raises(RecordingRefused, match=r"Cluster is unreachable \(setting cluster.registry_down\)"):
+            await made["a"].all.begin(URI)
+        await made["b"].all.begin(URI)
+        made.redis.come_back()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        with pytest.raises(GroupExists):
+            await made["a"].all.begin(URI)

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.cluster.registry import Registry, RegistryUnavailable
-from protocol.cluster.claims import Batch, BatchFate, BatchReply, Holder, Named
+from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder, Named
 from protocol.cluster.members import MemberInfo
 from tests.support.redis_server import POLL
 from tests.support.registry_worlds import PATIENCE, WORLDS, Connect
@@ -125,23 +125,24 @@ async def test_the_names_of_members_that_are_gone_for_long_are_removed(connect: 
     assert (await registry.beat(member=mine, place="here", info=INFO, boot="")).names == 1
 
 
-async def test_rooms_have_a_table_of_their_own(connect: Connect) -> None:
+@pytest.mark.parametrize("space", [ClaimSpace.ROOMS, ClaimSpace.SINGLES])
+async def test_rooms_and_singles_have_tables_of_their_own(connect: Connect, space: ClaimSpace) -> None:
     registry = connect("x")
     mine, yours = await joined(registry, "a"), await joined(registry, "b")
-    assert await registry.write(mine, batch(1, ONE), rooms=True) == done(None)
-    assert await registry.locate("news") is None
+    assert await registry.write(mine, batch(1, ONE), space=space) == done(None)
+    assert [await registry.locate("news", space=each) for each in ClaimSpace if each is not space] == [None, None]
     assert await registry.write(yours, batch(1, OTHER)) == done(None)
-    assert await registry.write(yours, batch(1, OTHER), rooms=True) == done(Holder(mine, "id 1"))
-    assert (await registry.write(yours, batch(1, OTHER), rooms=True)).fate is BatchFate.STALE
-    assert await registry.locate("news", rooms=True) == Holder(mine, "id 1")
+    assert await registry.write(yours, batch(1, OTHER), space=space) == done(Holder(mine, "id 1"))
+    assert (await registry.write(yours, batch(1, OTHER), space=space)).fate is BatchFate.STALE
+    assert await registry.locate("news", space=space) == Holder(mine, "id 1")
     assert await registry.locate("news") == Holder(yours, "id 2")
     await registry.leave(mine)
-    assert await registry.locate("news", rooms=True) is None
-    assert await registry.write(yours, batch(2, OTHER), rooms=True) == done(None)
+    assert await registry.locate("news", space=space) is None
+    assert await registry.write(yours, batch(2, OTHER), space=space) == done(None)
     await registry.leave(yours)
-    cursor = await registry.purge(0, rooms=True)
+    cursor = await registry.purge(0, space=space)
     while cursor:
-        cursor = await registry.purge(cursor, rooms=True)
+        cursor = await registry.purge(cursor, space=space)
     third = await joined(registry, "c")
     beat = await registry.beat(member=third, place="here", info=INFO, boot="")
     assert beat.names == 1, "those of publications have been purged by nobody"
