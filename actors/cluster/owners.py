@@ -168,10 +168,12 @@ class Owners:
             reply = await self._reply_of(node_id, ask)
         if reply is None or reply.owned is None:
             raise NodesSilent(Coverage(asked=len(self._others()) + 1, silent=(node_id,)))
-        error = error_of(reply.owned)
-        if error is not None:
-            raise error
-        return reply.owned.value
+        return _value_of(reply.owned)
+
+    async def ask_member(self, member: str, ask: OwnerAsk) -> Any | None:
+        """The same of a member, until it answers; None: it is gone, or has no such part."""
+        reply = await self._asking.ask_surely(member, ask, is_gone=partial(self._is_gone, member))
+        return None if reply is None or reply.owned is None else _value_of(reply.owned)
 
     async def ask_each(
         self,
@@ -204,6 +206,10 @@ class Owners:
         if errors and (needs_all or not done):
             raise errors[0]
         return len(done)
+
+    def id_of(self, member: str) -> str:
+        """The id of a node, as REST shows it."""
+        return next((each.info.node_id for each in self._others() if each.name == member), member)
 
     def other_ids(self) -> Sequence[str]:
         """The ids of the other nodes, as far as they are known."""
@@ -246,6 +252,13 @@ class Owners:
 
     def _is_gone(self, member: str) -> bool:
         return all(each.name != member for each in self._others())
+
+
+def _value_of(answer: OwnerAnswer) -> Any:
+    error = error_of(answer)
+    if error is not None:
+        raise error
+    return answer.value
 
 
 def listed(gathered: Gathered) -> Iterator[Any]:

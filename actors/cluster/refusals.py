@@ -43,7 +43,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[Exception], Build]]] = {
     "no-sound": (NoSuchSound, lambda told: NoSuchSound()),
     "target": (UnusableTarget, lambda told: UnusableTarget(told.info)),
     "push": (PushRefused, lambda told: PushRefused(told.info, told.setting or "")),
-    "rest": (RestError, lambda told: RestError(told.value, told.info, setting=told.setting)),
+    "rest": (RestError, lambda told: RestError(told.value, told.info, key=told.detail or None, setting=told.setting)),
     "silent": (
         NodesSilent,
         lambda told: NodesSilent(_coverage(told.value)),
@@ -62,7 +62,7 @@ def refusal_of(error: Exception) -> OwnerAnswer | None:
                 refusal=name,
                 info=getattr(error, "info", "") or str(error),
                 setting=getattr(error, "setting", None),
-                detail=getattr(error, "detail", ""),
+                detail=getattr(error, "detail", "") or getattr(error, "key", None) or "",
                 value=_value_of(error),
             )
     return None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
     from actors.cluster.owned_calls import ClusterCalls
+    from actors.cluster.owned_requests import ClusterRequests
     from actors.relay import Relays
     from actors.rooms.clustered import ClusterRooms
 
@@ -60,13 +61,19 @@ class ClusteredParts:
     """The link to Redis and what stands on it."""
 
     def __init__(
-        self, link: ClusterLink, cluster: Cluster, directory: ClusterDirectory[Broadcast], relays: Relays
+        self,
+        link: ClusterLink,
+        cluster: Cluster,
+        directory: ClusterDirectory[Broadcast],
+        relays: Relays,
+        requests: ClusterRequests,
     ) -> None:
         self.cluster, self.directory = cluster, directory
         self.rooms: ClusterRooms | None = None
         self._link = link
         self._calls: ClusterCalls | None = None
         self.relays = relays
+        self.requests = requests
 
     @property
     def control(self) -> ClusterControl:
@@ -185,6 +192,7 @@ def _with_relays(
 ) -> ClusteredParts:
     """The parts, with those that pass streams on between nodes."""
     from actors.cluster.directory import ClusterDirectory
+    from actors.cluster.owned_requests import ClusterRequests
     from actors.relay import Relays, RelayServices
 
     directory: ClusterDirectory[Broadcast] = ClusterDirectory(cluster.names, cluster)
@@ -198,4 +206,4 @@ def _with_relays(
     )
     relays = cluster.relays = Relays(services, node.node_id, time.time)
     directory.relays, node.relays = relays.pulls, relays.describe
-    return ClusteredParts(link, cluster, directory, relays)
+    return ClusteredParts(link, cluster, directory, relays, ClusterRequests(cluster.owners, cluster.singles))

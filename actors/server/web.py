@@ -6,6 +6,7 @@ from actors.metrics.overview import Overview
 from actors.node.own_address import OwnAddress
 from actors.node.ports.balancer import BalancerPort
 from actors.node.ports.data import MessagePorts
+from actors.node.ports.keyed_requests import KeyedRequests
 from actors.operator.commands.app_desk import app_desk
 from actors.operator.commands.sources import SourceDesk
 from actors.server.host_reload import HostReload
@@ -40,6 +41,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         media=_media(parts, owned),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
+        keyed_requests=_keyed_requests(parts),
     )
     rest = create_app(ports)
     public = create_public_app(
@@ -83,6 +85,10 @@ def _balancer(parts: Parts) -> BalancerPort:
     listeners, node_id = parts.opened.listeners, parts.node_id
     ws, wss = (listeners.bound(name)[1] for name in ("ws", "wss"))
     return OwnAddress(name=parts.settings.cluster_address, address=node_id.partition("@")[2], ws=ws, wss=wss)
+
+
+def _keyed_requests(parts: Parts) -> KeyedRequests | None:
+    return None if parts.clustered is None else parts.clustered.requests
 
 
 def _messages(parts: Parts) -> MessagePorts:

@@ -18,6 +18,7 @@ from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.control import NodeControl
 from actors.node.ports.data import MessagePorts
 from actors.node.ports.drain import LocalDrain
+from actors.node.ports.keyed_requests import KeyedRequests
 from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
@@ -70,6 +71,8 @@ class RestPorts:
     """None: a server without; so it is with the next ones."""
     sources: SourcePort | None = None
     media: MediaPorts = field(factory=MediaPorts)
+    keyed_requests: KeyedRequests | None = None
+    """Those of the other nodes of a cluster."""
     clock: Callable[[], int] = now_ms
     """Milliseconds since the epoch."""
 
@@ -106,7 +109,7 @@ def _layers(
 def api_routes(ports: RestPorts, refusals: Refusals) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
     streams, settings, messages, monitoring = ports.streams, ports.settings, ports.messages, ports.monitoring
-    kicks = Kicks(ports.bans)
+    kicks = Kicks(ports.bans, ports.keyed_requests)
     looks = looks_of(monitoring, streams.statistics)
     routes = (
         *StreamResource(streams, settings, kicks, monitoring.events).routes(),

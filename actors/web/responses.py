@@ -65,6 +65,10 @@ class JsonAnswer(JSONResponse):
         return to_json(content).encode()
 
 
+class UnfinishedAnswer(JsonAnswer):
+    """503: what is known has been done, and the request is to be repeated. `Idempotency-Key` does not keep it."""
+
+
 class ErrorAnswer(JsonAnswer):
     """An error: JSON, labelled `application/problem+json` (RFC 9457) if the request's `Accept` names that."""
 

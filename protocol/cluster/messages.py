@@ -22,7 +22,15 @@ from protocol.calls.description import CallDescription
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode
 from protocol.cluster.ends import End
 from protocol.cluster.members import PROTOCOL_VERSION
-from protocol.cluster.owner_messages import OWNER_KINDS, SEARCH_KINDS, OwnerAnswer, OwnerAsk, SearchAsk, TakePicture
+from protocol.cluster.owner_messages import (
+    OWNER_KINDS,
+    SEARCH_KINDS,
+    OwnerAnswer,
+    OwnerAsk,
+    RecallAnswer,
+    SearchAsk,
+    TakePicture,
+)
 from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
 from protocol.cluster.rooms.messages import (
     ROOM_KINDS,
@@ -162,7 +170,7 @@ REPEATED: Final = (
     *OWNER_KINDS.values(),
 )
 """What is asked again under the same id until it is answered, and done once."""
-NOT_KEPT: Final = (TakePicture,)
+NOT_KEPT: Final = (TakePicture, RecallAnswer)
 """Of these, what may be done again after it was answered: its reply, which may be large, is not kept."""
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 

@@ -193,6 +193,17 @@ class FinishFile:
     name: str
 
 
+@frozen(kw_only=True)
+class RecallAnswer:
+    """What the asked node has answered to the request of REST with this key: `[status, headers, base64]`, or null.
+
+    `place`: the digest of the key and of whose it is; `fingerprint`: of the request. Both as hexadecimal digits.
+    """
+
+    place: str
+    fingerprint: str
+
+
 OwnerAsk = (
     TakePicture
     | StartRecording
@@ -214,6 +225,7 @@ OwnerAsk = (
     | EndGroup
     | EndPart
     | FinishFile
+    | RecallAnswer
 )
 OWNER_KINDS: Final[dict[str, type[OwnerAsk]]] = {
     "take-picture": TakePicture,
@@ -236,6 +248,7 @@ OWNER_KINDS: Final[dict[str, type[OwnerAsk]]] = {
     "end-group": EndGroup,
     "end-part": EndPart,
     "finish-file": FinishFile,
+    "recall-answer": RecallAnswer,
 }
 
 

@@ -7,7 +7,7 @@ again, and another request with that key is an error. After draft-ietf-httpapi-i
 import hashlib
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
@@ -65,10 +65,11 @@ class IdempotencyKeys(Generic[A]):
     """The keys in use: a bounded number in all, and for each caller. Beyond it, the oldest answer is forgotten; so
     it is beyond the bytes that all answers may have.
 
-    Those of one caller are nothing to another.
+    Those of one caller are nothing to another. `forgotten` is told the caller and the key of each that goes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forgotten: Callable[[str, str], None] = lambda caller, key: None) -> None:
+        self._forgotten = forgotten
         self._kept: OrderedDict[tuple[str, str], KeptAnswer[A]] = OrderedDict()
         self._counts: dict[str, int] = {}
         self._size = 0
@@ -121,6 +122,7 @@ class IdempotencyKeys(Generic[A]):
         kept = self._kept.pop((caller, key), None)
         if kept is None:
             return
+        self._forgotten(caller, key)
         self._size -= kept.size
         self._counts[caller] -= 1
         if not self._counts[caller]:

@@ -14,6 +14,7 @@ from actors.node.bans import Bans
 from actors.node.data_delivery import DataDelivery
 from actors.node.ports.control import NodeControl
 from actors.node.ports.data import MessagePorts
+from actors.node.ports.keyed_requests import KeyedRequests
 from actors.node.supervisor import Supervisor
 from actors.operator.commands.app_desk import AppDesk, app_desk
 from actors.operator.commands.sources import SourceDesk
@@ -95,6 +96,7 @@ def app_of(
     apps: AppDesk | None = None,
     media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
     sources: SourceDesk | None = None,
+    keyed_requests: KeyedRequests | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     ports = RestPorts(
@@ -110,6 +112,7 @@ def app_of(
         apps=apps or shipped_apps(),
         media=media,
         sources=sources or no_sources(),
+        keyed_requests=keyed_requests,
     )
     return create_app(ports, own_names=frozenset({"media-1"}))
 

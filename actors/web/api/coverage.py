@@ -17,6 +17,7 @@ from actors.web.responses import (
     NODES_HEADER,
     NODES_MISSING_HEADER,
     JsonAnswer,
+    UnfinishedAnswer,
     empty_answer,
     error_answer,
 )
@@ -126,7 +127,7 @@ def _partly(request: Request, answer: TerminateAnswer, headers: Mapping[str, str
         "nodes": nodes,
         "missing": ["*"] if coverage.is_cut_off else list(coverage.silent),
     }
-    return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers={**headers, **RETRY_AFTER})
+    return UnfinishedAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers={**headers, **RETRY_AFTER})
 
 
 def _reason(coverage: Coverage) -> str:

@@ -1,46 +1,43 @@
 """Carries out each request with an `Idempotency-Key` once, and repeats its answer; see `protocol/rest/idempotency.py`.
 
-A request that comes while the first one with its key is being carried out waits for it, and gets the same answer.
+A request that comes while the first one with its key is being carried out waits for it, and gets the same answer. In a
+cluster, the first one may have come to another node: its answer comes from there.
 """
 
-from collections.abc import Mapping
+from typing import Final
 
 import trio
-from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.node.ports.keyed_requests import KeptResponse, KeyedRequests
 from actors.web.api.routes import Endpoint
 from actors.web.callers import identity_of
 from actors.web.refusals import client_address
-from actors.web.responses import REPLAYED_HEADER, ListAnswer
+from actors.web.responses import REPLAYED_HEADER, ListAnswer, UnfinishedAnswer
 from protocol.access.identity import Proof
-from protocol.rest.idempotency import HEADER, IdempotencyKeys, fingerprint, read_key
+from protocol.rest.idempotency import HEADER, IdempotencyKeys, KeptAnswer, fingerprint, read_key
+from protocol.rest.query import read_query
+from protocol.rest.scope import SCOPE
 
-
-@frozen
-class _Answer:
-    """An answer as it was sent."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def size(self) -> int:
-        """About its bytes."""
-        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers.items())
-
-    def again(self) -> Response:
-        return Response(self.body, self.status, {**self.headers, REPLAYED_HEADER: "true"})
+RECALL_WAIT: Final = 1.0
+"""Seconds that another node waits here for an answer before it asks again."""
+MOST_RECALLS: Final = 32
+"""Requests of other nodes that wait here at a time; a further one does not wait."""
 
 
 class IdempotentRequests:
-    """All requests of one application that have a key."""
+    """All requests of one application that have a key. `shared`: with the other nodes of a cluster."""
 
-    def __init__(self) -> None:
-        self._keys: IdempotencyKeys[_Answer] = IdempotencyKeys()
+    def __init__(self, shared: KeyedRequests | None = None) -> None:
+        self._keys: IdempotencyKeys[KeptResponse] = IdempotencyKeys(self._forgotten)
         self._finished: dict[int, trio.Event] = {}
+        self._shared = shared
+        self._places: dict[str, tuple[str, str]] = {}
+        """Of those that are shared, by what other nodes know them by."""
+        self._recalls = 0
+        if shared is not None:
+            shared.serve(self._recall)
 
     def once(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, which carries out each request with a key once."""
@@ -59,11 +56,14 @@ class IdempotentRequests:
         asked = fingerprint(scope["path"].encode(), scope["query_string"], await request.body())
         while (known := self._keys.find(caller, key, asked, trio.current_time())) is not None:
             if known.answer is not None:
-                return known.answer.again()
+                return _again(known.answer)
             await self._finished[id(known)].wait()
         kept = self._keys.begin(caller, key, asked, trio.current_time())
         finished = self._finished[id(kept)] = trio.Event()
         try:
+            elsewhere = await self._answer_of_others(request, key, kept)
+            if elsewhere is not None:
+                return _again(elsewhere)
             response = await endpoint(request)
             answer = _answer_of(response)
             if answer is not None:
@@ -75,13 +75,56 @@ class IdempotentRequests:
             del self._finished[id(kept)]
             finished.set()
 
+    # -- with other nodes --------------------------------------------------------------------------
 
-def _answer_of(response: Response) -> _Answer | None:
-    """What to keep of it; nothing of a list, which may be long and comes from a request that changes nothing."""
-    if isinstance(response, ListAnswer):
+    async def _answer_of_others(
+        self, request: Request, key: str, kept: KeptAnswer[KeptResponse]
+    ) -> KeptResponse | None:
+        """None: it is carried out here."""
+        if self._shared is None or read_query(request.scope["query_string"]).get(SCOPE.name) == "local":
+            return None
+        place = _place(kept.caller, key)
+        self._places[place] = kept.caller, key
+        return await self._shared.answer_of_others(place, kept.fingerprint)
+
+    async def _recall(self, place: str, asked: bytes) -> KeptResponse | None:
+        """See `Recall`."""
+        known = self._at(place, asked)
+        if known is not None and known.answer is None and self._recalls < MOST_RECALLS:
+            self._recalls += 1
+            try:
+                with trio.move_on_after(RECALL_WAIT):
+                    await self._finished[id(known)].wait()
+            finally:
+                self._recalls -= 1
+            known = self._at(place, asked)
+        return None if known is None else known.answer
+
+    def _at(self, place: str, asked: bytes) -> KeptAnswer[KeptResponse] | None:
+        owner = self._places.get(place)
+        return None if owner is None else self._keys.find(*owner, asked, trio.current_time())
+
+    def _forgotten(self, caller: str, key: str) -> None:
+        place = _place(caller, key)
+        if self._shared is not None and self._places.pop(place, None) is not None:
+            self._shared.forget(place)
+
+
+def _again(answer: KeptResponse) -> Response:
+    return Response(answer.body, answer.status, {**answer.headers, REPLAYED_HEADER: "true"})
+
+
+def _place(caller: str, key: str) -> str:
+    """What nodes tell keys apart by; it tells nothing of them."""
+    return fingerprint(caller.encode(), key.encode()).hex()
+
+
+def _answer_of(response: Response) -> KeptResponse | None:
+    """What to keep of it. Nothing of a list, which may be long and comes from a request that changes nothing."""
+    if isinstance(response, ListAnswer | UnfinishedAnswer):
         return None
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    return _Answer(response.status_code, headers, bytes(response.body))
+    return KeptResponse(response.status_code, headers, bytes(response.body))
 
 
 def _caller(request: Request) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from actors.node.bans import Bans
+from actors.node.ports.keyed_requests import KeyedRequests
 from actors.runtime.logs import get_logger
 from actors.web.api.idempotency import IdempotentRequests
 from actors.web.api.routes import Endpoint
@@ -24,9 +25,10 @@ log = get_logger("web")
 class Kicks:
     """One for the whole application: a key is used once, whatever the path."""
 
-    def __init__(self, bans: Bans) -> None:
+    def __init__(self, bans: Bans, requests: KeyedRequests | None = None) -> None:
+        """`requests`: those of other nodes, in a cluster."""
         self.bans = bans
-        self._requests = IdempotentRequests()
+        self._requests = IdempotentRequests(requests)
 
     def once(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, which carries out each request with an `Idempotency-Key` once."""

@@ -6,9 +6,11 @@ import httpx
 import pytest
 import trio
 import trio.testing
+from attrs import evolve
 from trio.testing import MockClock
 
 from actors.runtime.actor import StopReason
+from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer
 from tests.support.streams import StreamWorld, connection, stream
@@ -33,6 +35,18 @@ class SlowWorld(StreamWorld):
         self.asked += 1
         await self.may_stop.wait()
         return await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
+
+
+class SilentWorld(StreamWorld):
+    """A node of a cluster whose other node does not answer."""
+
+    coverage: Coverage | None = Coverage(asked=2, silent=("other",))
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        answer = await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
+        return evolve(answer, coverage=self.coverage)
 
 
 @pytest.fixture
@@ -129,6 +143,17 @@ async def test_a_request_that_was_refused_may_be_corrected(world: StreamWorld) -
     async with client_of(world) as client:
         assert (await client.post(STREAMS, json={"nam": "a"}, headers=KEY)).status_code == 400
         assert (await client.post(STREAMS, json={"name": "a"}, headers=KEY)).status_code == 200
+
+
+async def test_what_is_to_be_repeated_because_a_node_was_silent_is_carried_out_anew() -> None:
+    world = SilentWorld([stream("a", "a")])
+    async with client_of(world) as client:
+        first = await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+        world.coverage = None
+        world.streams.append(stream("a2", "a"))
+        again = await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+    assert (first.status_code, first.headers["Retry-After"]) == (503, "6")
+    assert (again.status_code, again.headers["x-terminated-count"]) == (200, "1")
 
 
 async def test_a_dry_run_is_made_anew(world: StreamWorld) -> None:
