@@ -160,6 +160,7 @@ class PhoneCall(Actor[CallMessage]):
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
+        self.nursery.start_soon(self._place.claim_id, self)
         try:
             await self._begin()
         except CallRefused as refused:

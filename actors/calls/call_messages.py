@@ -52,11 +52,6 @@ class TimeUp:
 
 
 @frozen
-class IdTaken:
-    """Another node has a call of this callId."""
-
-
-@frozen
 class PageReturned:
     """The page is there again, or another one in its place: it is to be told of the call."""
 
@@ -67,4 +62,4 @@ class PartingOver:
 
 
 CallWish = AnswerWish | HoldWish | DigitsWish | TransferWish
-CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver | PageReturned | IdTaken
+CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver | PageReturned

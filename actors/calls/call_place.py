@@ -1,11 +1,25 @@
 """A call's place among all calls: within the limits, in the table, and in what is counted."""
 
+from functools import partial
+from typing import Protocol
+
 import trio
 
+from actors.calls.call_ids import IdClaim
 from actors.calls.call_table import ListedCall
 from actors.calls.services import CallServices
 from protocol.calls.fraud_limits import CallParty, CallTicket
+from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.statuses import CallStatus
+
+
+class ClaimingCall(ListedCall, Protocol):
+    """A call that has a callId in the cluster."""
+
+    session_id: str
+
+    def finish(self, status: CallStatus, info: str) -> None:
+        """End it with this last status, if nothing else has ended it yet."""
 
 
 class CallPlace:
@@ -15,6 +29,7 @@ class CallPlace:
         self._ticket, self._services = ticket, services
         self._up_at: float | None = None
         self._counted_from = 0.0
+        self.claim: IdClaim | None = None
 
     @property
     def party(self) -> CallParty:
@@ -25,6 +40,24 @@ class CallPlace:
     def is_answered(self) -> bool:
         """Whether the call has been answered, and costs money since."""
         return self._up_at is not None
+
+    async def claim_id(self, call: "ClaimingCall") -> None:
+        """Have its callId in the cluster. Nobody waits for it; if another call has it, now or later, this ends."""
+        if self.claim is None:
+            try:
+                claim = await self._services.table.ids.claim(call.call_id)
+            except CallRefused as refused:
+                self._end(call, refused)
+                return
+            if call.reason is not None:
+                claim.release()
+                return
+            self.claim = claim
+        self.claim.taken = partial(self._end, call, CallRefused(CallInfo.CALL_ID_IN_USE, "another node has it"))
+
+    def _end(self, call: "ClaimingCall", refused: CallRefused) -> None:
+        self._services.refused(refused, session=call.session_id, call=call.call_id)
+        call.finish(CallStatus.FAILED, refused.info)
 
     def answered(self) -> None:
         """The call is up."""
@@ -42,6 +75,9 @@ class CallPlace:
     def give_back(self, call: ListedCall, last: CallStatus | None) -> None:
         """The call is over, with this status."""
         self._services.table.remove(call)
+        if self.claim is not None:
+            self.claim.release()
+            self.claim = None
         now = trio.current_time()
         seconds = None if self._up_at is None else now - self._up_at
         counted = 0.0 if seconds is None else now - self._counted_from

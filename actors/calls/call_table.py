@@ -1,8 +1,9 @@
 """The calls of this node, by callId: found by what they are described as, and stopped through the supervisor."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
+from actors.calls.call_ids import CallIds
 from actors.media.publication import Publication
 from actors.node.supervisor import OtherActor
 from actors.runtime.actor import StopReason
@@ -37,8 +38,7 @@ class CallTable:
 
     def __init__(self) -> None:
         self._calls: dict[str, ListedCall] = {}
-        self.is_elsewhere: Callable[[str], Awaitable[bool]] = _nowhere
-        """Whether another node has a call of this callId."""
+        self.ids = CallIds()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -62,8 +62,3 @@ class CallTable:
     def find(self, matches: Callable[[CallDescription], bool]) -> list[ListedCall]:
         """The calls whose description matches, oldest first; there are hundreds at most."""
         return [call for call in self._calls.values() if call.reason is None and matches(call.describe())]
-
-
-async def _nowhere(call_id: str) -> bool:
-    """There is no other node."""
-    return False

@@ -1,7 +1,8 @@
 """A call that a page makes, or REST for nobody."""
 
 from actors.calls.call import PhoneCall
-from actors.calls.call_messages import CallMessage, IdTaken
+from actors.calls.call_ids import IdClaim
+from actors.calls.call_messages import CallMessage
 from protocol.calls.description import stream_name_of
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallStep
@@ -15,7 +16,6 @@ class PlacedCall(PhoneCall):
 
     async def _begin(self) -> None:
         request, dialer = self._request, self._dialer
-        self.nursery.start_soon(self._compare_id)
         if request.has_video and not request.has_audio:
             raise CallRefused(CallInfo.ONLY_AUDIO)
         self._ends.read_page(request.sdp or "")
@@ -37,15 +37,12 @@ class PlacedCall(PhoneCall):
             callee, route, offers, visible_name=request.visible_name, listener=self.sip_told
         )
 
-    async def _compare_id(self) -> None:
-        """The caller has chosen the callId, and nobody waits for all nodes to say that it is a new one."""
-        if await self._services.table.is_elsewhere(self.call_id):
-            self._note(IdTaken())
+    def take_id(self, claim: IdClaim) -> None:
+        """Its callId has been claimed already."""
+        self._place.claim = claim
 
     async def _take_own(self, message: CallMessage) -> None:
         match message:
-            case IdTaken():
-                raise CallRefused(CallInfo.CALL_ID_IN_USE, "another node has it")
             case CallProgressed():
                 self._report.sip_status = message.status
                 self._progressed(message)

@@ -32,12 +32,6 @@ class ClusterCalls:
         owners.serve_search(FindCalls, self._serve_find)
         owners.serve_list(FindRegistrations, self._serve_registrations)
 
-    async def is_elsewhere(self, call_id: str) -> bool:
-        gathered = await self._owners.search(
-            FindCalls(filter=CallFilter(call_id=call_id), limit=1), is_enough=lambda count: count > 0
-        )
-        return gathered.count > 0
-
     async def registrations(self) -> Found[RegistrationDescription]:
         """Those of all nodes; of those that do not answer, none."""
         return await self._owners.found_by_all(await self.here.registrations(), FindRegistrations(), _registration)
@@ -48,7 +42,7 @@ class ClusterCalls:
         part = needed_of_each(shown)
         local = await self.here.find(query, part)
 
-        def is_enough(count: int) -> bool:  # see `is_elsewhere`
+        def is_enough(count: int) -> bool:  # no two nodes have a call of one callId
             return query.call_id is not None and local.total + count >= 1
 
         if is_enough(0):

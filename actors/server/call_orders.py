@@ -20,8 +20,8 @@ def open_call_orders(parts: Parts) -> CallOrders | None:
     desk = parts.sessions.calls
     if desk is None:
         return None
-    if parts.all_calls is not None:
-        desk.services.table.is_elsewhere = parts.all_calls.is_elsewhere
+    if parts.clustered is not None:
+        desk.services.table.ids.singles = parts.clustered.cluster.singles
     starter = CallStarter(node_id=parts.node_id, desk=desk, dispatcher=parts.dispatcher, apps=parts.opened.apps)
 
     async def open_sound(name: str) -> int:

@@ -30,10 +30,6 @@ class CallControl:
         calls = tuple(call.describe() for call in self._table.find(query.matches))
         return Found(total=len(calls), items=tuple(page.of(calls)))
 
-    async def is_elsewhere(self, call_id: str) -> bool:
-        """There is no other node."""
-        return False
-
     async def registrations(self) -> Found[RegistrationDescription]:
         """The registrations of this node, oldest first."""
         found = tuple(self._accounts)

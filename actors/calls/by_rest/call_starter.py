@@ -9,6 +9,7 @@ from attrs import frozen
 from actors.calls.by_rest.account_file import named_account
 from actors.calls.by_rest.rest_owner import RestCallOwner
 from actors.calls.call_desk import CallDesk
+from actors.calls.call_ids import IdClaim
 from actors.calls.placed_call import PlacedCall
 from actors.calls.sip.dialer import Dialer
 from actors.calls.start import start_call
@@ -57,9 +58,16 @@ class CallStarter:
         login = order.login or await named_account(services.settings.sip_accounts_file, order.account, app.key)
         dialer = self._dialer(login)
         dialer.callee(order.callee)
-        self._check_name(order.to_stream)
-        if await services.table.is_elsewhere(order.call_id):
-            raise CallRefused(CallInfo.CALL_ID_IN_USE, sip_status=486)
+        await self._check_name(order.to_stream)
+        claim = await services.table.ids.claim(order.call_id)
+        try:
+            self._begin(order, app, dialer, claim)
+        except CallRefused:
+            claim.release()
+            raise
+
+    def _begin(self, order: CallOrder, app: App, dialer: Dialer, claim: IdClaim) -> None:
+        services = self.desk.services
         session_id = f"call-{uuid.uuid4()}"
         party = CallParty(session_id=session_id, app_key=app.key, account=dialer.account, address=None)
         ticket = services.admit(party)
@@ -68,6 +76,7 @@ class CallStarter:
             lane=self._open_lane(app, session_id),
         )
         call = PlacedCall(_request(order, dialer), owner, dialer, ticket, services)
+        call.take_id(claim)
         try:
             start_call(call, services)
         except CallRefused:
@@ -91,10 +100,11 @@ class CallStarter:
         except BadAccount as error:
             raise CallRefused(str(error), "sip.servers", sip_status=400) from None
 
-    def _check_name(self, name: str) -> None:
+    async def _check_name(self, name: str) -> None:
         """Tell at once what the stream would be told in a moment."""
         query = StreamFilter(name=name, published=True)
-        if name and self.desk.services.supervisor.matching(query):
+        services = self.desk.services
+        if name and (services.supervisor.matching(query) or await services.streams.directory.is_available(name)):
             raise CallRefused(StreamInfo.STREAM_NAME_ALREADY_IN_USE, sip_status=409)
 
     def _open_lane(self, app: App, session_id: str) -> HookLane:

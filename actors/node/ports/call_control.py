@@ -32,9 +32,6 @@ class CallControlPort(Protocol):
     async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
         """The number of those that match, and those on the page, oldest first."""
 
-    async def is_elsewhere(self, call_id: str) -> bool:
-        """Whether another node has a call of this id, as far as nodes answer."""
-
     async def registrations(self) -> Found[RegistrationDescription]:
         """The registrations; of one node, oldest first."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -9,14 +10,17 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.calls.by_rest.call_control import CallControl
+from actors.calls.call_ids import CallIds
 from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned_calls import ClusterCalls
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
 from actors.runtime.actor import StopReason
+from config.settings import RegistryDown
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.rest.paging import ALL, Page
 from tests.support.cluster_simulation import SimulatedNode, Tally
@@ -38,6 +42,8 @@ class CallNode:
     def _prepare(self, cluster: Cluster) -> None:
         local = CallControl(self.table, self.node.supervisor)
         self.calls = ClusterCalls(local, cluster.owners)
+        self.call_ids = CallIds()
+        self.call_ids.singles = cluster.singles
 
     def begin(self, call: CallDescription) -> ListedActor:
         actor = ListedActor(evolve(call, node_id=self.name))
@@ -82,14 +88,37 @@ async def test_calls_are_found_on_all_nodes_and_ended_by_the_one_that_has_them(a
         assert await b.end("c1") == 1
 
 
-async def test_the_id_of_a_call_is_asked_of_all_other_nodes(autojump_clock: MockClock) -> None:
+async def test_the_id_of_a_call_is_that_of_one_call_on_all_nodes(autojump_clock: MockClock) -> None:
     async with two_nodes() as (redis, a, b):
-        a.begin(description("c1"))
-        assert await b.calls.is_elsewhere("c1")
-        assert not await a.calls.is_elsewhere("c1")
-        assert not await b.calls.is_elsewhere("c2")
-        redis.cut("a")
-        assert not await b.calls.is_elsewhere("c1")  # nobody can tell, and calls go on
+        claim = await a.call_ids.claim("c1")
+        for node in (a, b):
+            with pytest.raises(CallRefused, match=CallInfo.CALL_ID_IN_USE):
+                await node.call_ids.claim("c1")
+        claim.release()
+        await wait_all_tasks_blocked()
+        again = await b.call_ids.claim("c1")
+        redis.cut("b")
+        with pytest.raises(CallRefused):
+            await a.call_ids.claim("c1")
+        await trio.sleep(LEASE)
+        await a.call_ids.claim("c1")
+        lost: list[str] = []
+        again.taken = partial(lost.append, "c1")
+        redis.heal("b")
+        await trio.sleep(2 * BEAT_INTERVAL)
+        assert lost == ["c1"]
+
+
+@pytest.mark.parametrize("policy", RegistryDown)
+async def test_calls_go_on_while_nobody_can_tell(policy: RegistryDown, autojump_clock: MockClock) -> None:
+    async with two_nodes() as (redis, a, b):
+        live = a.node.live
+        live.replace(evolve(live.now, cluster_registry_down=policy))
+        redis.go_away()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        for node in (a, b):
+            (await node.call_ids.claim("c1")).release()
+            (await node.call_ids.claim("c1")).release()
 
 
 async def test_digits_reach_the_phone_of_a_call_on_another_node(autojump_clock: MockClock) -> None:

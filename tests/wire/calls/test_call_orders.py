@@ -1,11 +1,13 @@
 """Calls without a page, calls as streams, and what phones hear in the page's place; through the whole server."""
 
 import struct
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import trio
 
+from actors.node.ports.singles import SingleTaken, go_on
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.g711 import encoded
@@ -203,14 +205,18 @@ def app_of(backend: ScriptedBackend, folder: Path) -> None:
     (folder / "state" / "apps.toml").write_text(write_apps(AppTable(apps=(app,))))
 
 
-async def test_a_call_of_another_node_keeps_its_id(tmp_path: Path) -> None:
-    async def everywhere(call_id: str) -> bool:
-        return True
+class Elsewhere:
+    """Another node has everything."""
 
+    async def claim(self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on) -> NoReturn:
+        raise SingleTaken
+
+
+async def test_a_call_of_another_node_keeps_its_id(tmp_path: Path) -> None:
     async with world(tmp_path) as (server, _), wcs_client(server.url("ws"), **ACCOUNT) as client:
         desk = server.server.parts.sessions.calls
         assert desk is not None
-        desk.services.table.is_elsewhere = everywhere
+        desk.services.table.ids.singles = Elsewhere()
         assert await order(server, "startup", **CALL) == 409
         made = await call(client)
         assert (await made.status("finish", "FAILED"))["info"] == CallInfo.CALL_ID_IN_USE
