@@ -10,24 +10,20 @@ What coredis 6.9 does when something fails, and what is done here about it:
 """
 
 import hashlib
-import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import trio
 from attrs import define
-from coredis import Redis, Sentinel
-from coredis.connection import TCPLocation
-from coredis.exceptions import NoScriptError, ReadOnlyError, ResponseError
-from coredis.retry import NoRetryPolicy
+from coredis import Redis
+from coredis.exceptions import NoScriptError
 
+from actors.cluster.redis_client import LinkFailed, ScriptRefused, one_kind_of_failure, open_client
 from actors.cluster.registry import RegistryUnavailable
-from actors.runtime.actor import Actor, Request, StopReason, crash_guard
+from actors.runtime.actor import Actor, Request, StopReason
 from actors.runtime.timeouts import fail_after
-from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl
 from protocol.cluster.scripts import Script
 
@@ -40,8 +36,6 @@ CLOSE_TIMEOUT = 1.0
 MOST_URGENT = 32
 """Calls besides, of those that must not wait behind others: beats among them."""
 
-logging.getLogger("coredis").setLevel(logging.CRITICAL)  # it logs with tracebacks what it also raises
-
 
 @define(eq=False, kw_only=True)
 class Call(Request[Any]):
@@ -50,38 +44,6 @@ class Call(Request[Any]):
     script: Script | None
     arguments: tuple[str | int, ...]
     is_urgent: bool = False
-
-
-class LinkFailed(Exception):
-    """Redis cannot be reached, or no longer, or not as it should be. The connection is of no more use."""
-
-
-class ScriptRefused(Exception):
-    """Redis answers that it does not carry out the script."""
-
-
-@contextmanager
-def one_kind_of_failure() -> Iterator[None]:
-    """Whatever coredis raises, which is much and of many kinds, as LinkFailed or ScriptRefused."""
-    errors: list[BaseException] = []
-    with crash_guard(errors.append):
-        yield
-    for error in errors:
-        if isinstance(error, LinkFailed):
-            raise error
-        if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):  # it is no primary any more
-            raise ScriptRefused(f"Redis refuses: {error}") from error
-        raise LinkFailed(_why(error)) from error
-
-
-def _why(error: BaseException) -> str:
-    """What failed: of a certificate what OpenSSL says, which is not on top."""
-    below: BaseException | None = error
-    while below is not None:
-        if isinstance(below, ssl.SSLCertVerificationError):
-            return f"the certificate of Redis is not trusted: {below.verify_message}"
-        below = below.__cause__ or below.__context__
-    return f"{type(error).__name__}: {error}"
 
 
 class ClusterLink(Actor[Call]):
@@ -218,40 +180,6 @@ class _OpenClient:
                 self.opened.set()
                 await self.closing.wait()
                 scope.deadline = trio.current_time() + CLOSE_TIMEOUT
-
-
-@asynccontextmanager
-async def open_client(
-    url: RedisUrl, timeout: float, tls: ssl.SSLContext | None = None
-) -> "AsyncIterator[Redis[bytes]]":
-    """A client with one connection, on which commands are multiplexed, or one that listens."""
-    options: dict[str, Any] = {
-        "stream_timeout": timeout,
-        "connect_timeout": timeout,
-        "max_idle_time": 2 * BEAT_INTERVAL,
-        "max_connections": 1,
-        "username": url.username,
-        "password": url.password,
-        "db": url.db,
-    }
-    if url.service is not None:
-        sentinels = [TCPLocation(host, port) for host, port in url.hosts]
-        known = {"stream_timeout": timeout, "connect_timeout": timeout}
-        async with Sentinel(sentinels, sentinel_kwargs=known, retry_policy=NoRetryPolicy()) as sentinel:
-            async with sentinel.primary_for(url.service, timeout=timeout, **options) as client:
-                yield client
-        return
-    async with _direct(url, {**options, "pool_timeout": timeout, "retry_policy": NoRetryPolicy()}, tls) as client:
-        yield client
-
-
-def _direct(url: RedisUrl, options: dict[str, Any], tls: ssl.SSLContext | None) -> "Redis[bytes]":
-    if url.path is not None:
-        return Redis(unix_socket_path=url.path, **options)
-    ((host, port),) = url.hosts
-    if url.tls:
-        options["ssl_context"] = tls
-    return Redis(host=host, port=port, **options)
 
 
 async def _evaluate(client: "Redis[bytes]", call: Call) -> Any:

@@ -24,7 +24,7 @@ class ClusterSettings:
         live=False)
     cluster_redis_ca_file: Path | None = setting(
         "cluster.redis_ca_file", File(), "",
-        "PEM file of the certificates to trust if cluster.redis_url is rediss:. Empty: those that the system trusts.",
+        "PEM file of the certificates to trust if cluster.redis_url begins with rediss. Empty: those of the system.",
         live=False)
     cluster_address: str | None = setting(
         "cluster.address", Text(), "",

@@ -4,6 +4,7 @@ redis://[[user]:password@]host[:port][/db]
 rediss://...                                                 the same over TLS
 unix://[[user]:password@]/path/to/redis.sock[?db=0]
 redis+sentinel://[[user]:password@]host[:port][,host...]/name[/db]    the primary that Sentinel names
+rediss+sentinel://...                                        the same over TLS, to the Sentinels and to Redis
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from attrs import field, frozen
 
-FORMS: Final = "redis://, rediss://, unix:// or redis+sentinel://host:port,.../name; or empty"
+FORMS: Final = "redis://, rediss://, unix://, redis+sentinel://host:port,.../name or rediss+sentinel://...; or empty"
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
 _MOST_DATABASES: Final = 1_000_000
@@ -28,6 +29,7 @@ class RedisUrl:
     service: str | None = None
     """The name under which Sentinel knows it."""
     tls: bool = False
+    """To Redis, and to its Sentinels."""
     db: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -37,9 +39,8 @@ class RedisUrl:
         if self.path is not None:
             return f"unix://{self.path}"
         hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
-        if self.service is not None:
-            return f"redis+sentinel://{hosts}/{self.service}"
-        return f"redis{'s' if self.tls else ''}://{hosts}"
+        scheme = "rediss" if self.tls else "redis"
+        return f"{scheme}://{hosts}" if self.service is None else f"{scheme}+sentinel://{hosts}/{self.service}"
 
 
 def parse_redis_url(text: str) -> RedisUrl:
@@ -57,19 +58,26 @@ def parse_redis_url(text: str) -> RedisUrl:
             if hosts or not url.path.startswith("/") or url.path == "/":
                 raise ValueError("has no absolute path after unix://")
             where = RedisUrl(path=unquote(url.path), db=_database("", url))
-        case "redis+sentinel":
-            service, _, db = url.path.strip("/").partition("/")
-            if not service:
-                raise ValueError("does not name the service, as in redis+sentinel://host:26379/NAME")
-            where = RedisUrl(
-                hosts=_hosts(hosts, _SENTINEL_PORT, most=16), service=unquote(service), db=_database(db, url)
-            )
+        case "redis+sentinel" | "rediss+sentinel":
+            where = _watched(url, hosts)
         case _:
             raise ValueError("has an unknown scheme")
     return RedisUrl(
         hosts=where.hosts, path=where.path, service=where.service, tls=where.tls, db=where.db,
         username=username, password=password,
     )  # fmt: skip
+
+
+def _watched(url: SplitResult, hosts: str) -> RedisUrl:
+    service, _, db = url.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("does not name the service, as in redis+sentinel://host:26379/NAME")
+    return RedisUrl(
+        hosts=_hosts(hosts, _SENTINEL_PORT, most=16),
+        service=unquote(service),
+        tls=url.scheme.startswith("rediss"),
+        db=_database(db, url),
+    )
 
 
 def _authority(netloc: str) -> tuple[str | None, str | None, str]:

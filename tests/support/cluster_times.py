@@ -20,7 +20,7 @@ LEASE: Final = members.LEASE * SCALE
 def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """See above."""
     beat = members.BEAT_INTERVAL * SCALE
-    for module in ("membership", "link", "redis_registry"):
+    for module in ("membership", "redis_client", "redis_registry"):
         monkeypatch.setattr(f"actors.cluster.{module}.BEAT_INTERVAL", beat)
     monkeypatch.setattr(members, "LEASE", LEASE)
     defaults = RedisRegistry.__init__.__kwdefaults__

@@ -1,7 +1,8 @@
-"""The registry of a cluster in memory, as tests use it, and in a real redis-server: the same suite runs over both."""
+"""The registry of a cluster in memory, as tests use it, and in a real Redis: the same suite runs over all of them."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -12,7 +13,7 @@ from actors.cluster.registry import Registry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.memory_redis import MemoryRedis
-from tests.support.redis_server import redis_server
+from tests.support.redis_server import INSTALLED, redis_server
 
 LONG = 600.0
 PATIENCE = 60
@@ -31,8 +32,8 @@ async def in_memory(folder: Path) -> AsyncIterator[Connect]:
 
 
 @asynccontextmanager
-async def in_redis(folder: Path) -> AsyncIterator[Connect]:
-    async with redis_server(folder) as server, trio.open_nursery() as nursery:
+async def in_redis(folder: Path, *, program: str) -> AsyncIterator[Connect]:
+    async with redis_server(folder, program=program) as server, trio.open_nursery() as nursery:
         link = ClusterLink(parse_redis_url(server.url), timeout=PATIENCE)
         nursery.start_soon(link.run)
 
@@ -43,4 +44,7 @@ async def in_redis(folder: Path) -> AsyncIterator[Connect]:
         link.stop(SHUTDOWN)
 
 
-WORLDS = {"memory": in_memory, "redis": in_redis}
+WORLDS: dict[str, Callable[[Path], AbstractAsyncContextManager[Connect]]] = {
+    "memory": in_memory,
+    **{program: partial(in_redis, program=program) for program in INSTALLED},
+}

@@ -20,6 +20,10 @@ from protocol.cluster.redis_url import RedisUrl, parse_redis_url
             "redis+sentinel://one,two:5000/main/4",
             RedisUrl(hosts=(("one", 26379), ("two", 5000)), service="main", db=4),
         ),
+        (
+            "rediss+sentinel://:secret@one/main",
+            RedisUrl(hosts=(("one", 26379),), service="main", tls=True, password="secret"),
+        ),
     ],
 )
 def test_each_form_is_read(text: str, url: RedisUrl) -> None:
@@ -32,6 +36,7 @@ def test_each_form_is_read(text: str, url: RedisUrl) -> None:
         "", "host", "http://host", "redis://", "redis://a,b", "redis://host:0", "redis://host:x", "redis://host/x",
         "redis://host?db=-1", "redis://host?ssl=1", "redis://host#x", "unix://", "unix:///", "unix://run/redis.sock",
         "redis+sentinel://host", "redis+sentinel:///main", "redis://[::1", "redis://host/9999999999",
+        "rediss+sentinel://host",
         "redis+sentinel://" + ",".join("h" * 17) + "/main",
     ],
 )  # fmt: skip
@@ -51,7 +56,11 @@ def test_the_password_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["redis://host:6379", "rediss://[::1]:1", "unix:///run/x", "redis+sentinel://a:1,b:2/main"]
-)
+    "text",
+    [
+        "redis://host:6379", "rediss://[::1]:1", "unix:///run/x",
+        "redis+sentinel://a:1,b:2/main", "rediss+sentinel://a:1/main",
+    ],
+)  # fmt: skip
 def test_it_is_shown_as_it_is_written(text: str) -> None:
     assert str(parse_redis_url(text)) == text

@@ -2,20 +2,36 @@
 
 from pathlib import Path
 
+import pytest
 import trio
+import trustme
 
-from tests.support.redis_sentinel import watched_redis
-from tests.support.redis_server import POLL
+from actors.cluster.registry import RegistryUnavailable
+from tests.support.cluster_times import IS_REAL
+from tests.support.ports import unused_port
+from tests.support.redis_proxy import redis_proxy
+from tests.support.redis_sentinel import named_by, watched_redis
+from tests.support.redis_server import POLL, redis_server
+from tests.support.redis_tls import AUTHORITIES
 from tests.support.two_nodes import cluster_of, node, refused, until_seen
 from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.wire.cluster.test_cluster_link import echo, link_to
+
+AUTHORITIES_OF = {"tls": trustme.CA(), **({"plain": None} if IS_REAL else {})}
+"""One way is enough where nobody has time; without TLS, Sentinels are asked below."""
 
 
-async def test_nodes_go_on_with_the_replica_when_the_primary_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("authority", AUTHORITIES_OF.values(), ids=AUTHORITIES_OF)
+async def test_nodes_go_on_with_the_replica_when_the_primary_is_killed(
+    tmp_path: Path, authority: trustme.CA | None
+) -> None:
+    times = {"cluster_timeout": 1.0, "cluster_answer_timeout": 1.0}
+    settings = times if authority is None else {**times, "cluster_redis_ca_file": tmp_path / AUTHORITIES}
     with trio.fail_after(3 * PATIENCE):
         async with (
-            watched_redis(tmp_path) as redis,
-            node(tmp_path, "a", redis, cluster_timeout=1.0, cluster_answer_timeout=1.0) as a,
-            node(tmp_path, "b", redis, cluster_timeout=1.0, cluster_answer_timeout=1.0) as b,
+            watched_redis(tmp_path, authority) as redis,
+            node(tmp_path, "a", redis, **settings) as a,
+            node(tmp_path, "b", redis, **settings) as b,
             wcs_client(a.ws_url()) as one,
             wcs_client(b.ws_url()) as two,
         ):
@@ -32,3 +48,33 @@ async def test_nodes_go_on_with_the_replica_when_the_primary_is_killed(tmp_path:
             assert await refused(two, "publishStream", "news") == "Stream name is already in use"
             assert await refused(one, "publishStream", "meanwhile") == "Stream name is already in use"
             assert (news.statuses, meanwhile.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
+
+
+async def test_sentinels_that_are_gone_or_behind_keep_nobody_from_redis(tmp_path: Path) -> None:
+    """One says nothing, one names a Redis that is gone, and one is gone itself."""
+    async with redis_server(tmp_path) as redis, redis_proxy(redis) as way, trio.open_nursery() as nursery:
+        (silent,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with silent:
+            behind, right = await named_by(nursery, unused_port()), await named_by(nursery, way.port)
+            ports = silent.socket.getsockname()[1], unused_port(), behind, right
+            hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+            async with link_to(f"redis+sentinel://{hosts}/wcs") as link:
+                assert await echo(link, "there") == "there"
+                assert (link.clients, link.failures) == (1, 0)
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_is_told_why_no_sentinel_helps(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, redis_proxy(redis) as way, trio.open_nursery() as nursery:
+        await redis.command("REPLICAOF", "127.0.0.1", "1")
+        behind, gone = await named_by(nursery, way.port), unused_port()
+        async with link_to(f"redis+sentinel://127.0.0.1:{behind},127.0.0.1:{gone}/wcs") as link:
+            with pytest.raises(RegistryUnavailable) as told:
+                await echo(link)
+            assert f"Sentinel 127.0.0.1:{behind}: it names redis://127.0.0.1:{way.port}, which is a slave" in str(
+                told.value
+            )
+            assert f"Sentinel 127.0.0.1:{gone}: ConnectionError" in str(told.value)
+            await redis.command("REPLICAOF", "NO", "ONE")
+            assert await echo(link, "now") == "now"
+        nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""The shared tables of a cluster: the same outcomes in memory, as tests use it, and in a real redis-server."""
+"""The shared tables of a cluster: the same outcomes in memory, as tests use it, and in each Redis that is installed."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -16,7 +16,8 @@ from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.full_server import full_server
 from tests.support.ports import unused_port
-from tests.support.redis_server import POLL
+from tests.support.redis_server import POLL, REDIS_SERVER
+from tests.support.redis_tls import AUTHORITIES, tls_options
 from tests.support.two_nodes import cluster_of
 from tests.support.wcs_client import PATIENCE
 from tests.wire.cluster.test_cluster_link import echo
@@ -24,14 +25,11 @@ from tests.wire.cluster.test_cluster_link import echo
 
 @asynccontextmanager
 async def tls_redis(folder: Path, authority: trustme.CA, name: str) -> AsyncIterator[str]:
-    """Where a redis-server is that takes TLS alone, with a certificate for this name."""
-    authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(folder / "redis.pem"))
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    """Where a Redis is that takes TLS alone, with a certificate for this name."""
     port = unused_port()
-    pem, authorities = str(folder / "redis.pem"), str(folder / "ca.pem")
-    tls = ["--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", authorities, "--tls-auth-clients", "no"]
-    options = ["--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *tls]
-    process = _spawn(folder, options)
+    listening = {"port": "0", "tls-port": str(port), "bind": "127.0.0.1", "save": "", "dir": str(folder)}
+    options = {**listening, **tls_options(folder, authority, name)}
+    process = _spawn(folder, [word for option, value in options.items() for word in (f"--{option}", value)])
     try:
         with trio.fail_after(PATIENCE):
             while not await _accepts(port):  # noqa: ASYNC110 - it tells no one
@@ -44,7 +42,7 @@ async def tls_redis(folder: Path, authority: trustme.CA, name: str) -> AsyncIter
 
 def _spawn(folder: Path, options: list[str]) -> "subprocess.Popen[bytes]":
     with (folder / "redis.log").open("ab") as log:
-        return subprocess.Popen(["redis-server", *options], stdout=log)
+        return subprocess.Popen([REDIS_SERVER, *options], stdout=log)
 
 
 async def _accepts(port: int) -> bool:
@@ -57,7 +55,7 @@ async def _accepts(port: int) -> bool:
 
 async def test_a_node_joins_by_tls_where_it_is_told_whom_to_trust(tmp_path: Path) -> None:
     async with tls_redis(tmp_path, trustme.CA(), "localhost") as url:
-        settings = {"cluster_redis_url": parse_redis_url(url), "cluster_redis_ca_file": tmp_path / "ca.pem"}
+        settings = {"cluster_redis_url": parse_redis_url(url), "cluster_redis_ca_file": tmp_path / AUTHORITIES}
         async with full_server(tmp_path, **settings) as server:
             cluster = cluster_of(server)
             assert cluster.membership.is_up
@@ -72,13 +70,16 @@ async def test_a_node_joins_by_tls_where_it_is_told_whom_to_trust(tmp_path: Path
         ("localhost", False, "self-signed certificate in certificate chain"),
     ],
 )
-async def test_one_that_is_not_to_be_trusted_is_refused(tmp_path: Path, name: str, is_trusted: bool, why: str) -> None:
+@pytest.mark.parametrize("is_sentinel", [False, True], ids=["redis", "sentinel"])
+async def test_one_that_is_not_to_be_trusted_is_refused(
+    tmp_path: Path, name: str, is_trusted: bool, why: str, is_sentinel: bool
+) -> None:
     async with tls_redis(tmp_path, trustme.CA(), name) as url, trio.open_nursery() as nursery:
-        trusted = ssl.create_default_context(cafile=tmp_path / "ca.pem" if is_trusted else None)
-        link = ClusterLink(parse_redis_url(url), timeout=PATIENCE, tls=trusted)
+        trusted = ssl.create_default_context(cafile=tmp_path / AUTHORITIES if is_trusted else None)
+        where = url.replace("rediss:", "rediss+sentinel:") + "/wcs" if is_sentinel else url
+        link = ClusterLink(parse_redis_url(where), timeout=PATIENCE, tls=trusted)
         nursery.start_soon(link.run)
         with pytest.raises(RegistryUnavailable) as told:
             await echo(link)
         link.stop(SHUTDOWN)
-        assert str(told.value).startswith("the certificate of Redis is not trusted: ")
-        assert why in str(told.value)
+        assert f"the certificate of Redis is not trusted: {why}" in str(told.value)

@@ -1,0 +1,137 @@
+"""Clients of Redis. Where Sentinels know which Redis it is, they are asked anew for each client."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import trio
+from attrs import evolve
+from coredis import Redis
+from coredis.exceptions import ReadOnlyError, ResponseError
+from coredis.retry import NoRetryPolicy
+
+from actors.runtime.actor import crash_guard
+from protocol.cluster.members import BEAT_INTERVAL
+from protocol.cluster.redis_url import RedisUrl
+
+_PRIMARY = "master"
+"""As ROLE says it."""
+_SEARCH = 0.8
+"""Of the time that Redis may take to answer, how much Sentinels may: the rest is to say why none has."""
+
+logging.getLogger("coredis").setLevel(logging.CRITICAL)  # it logs with tracebacks what it also raises
+
+
+class LinkFailed(Exception):
+    """Redis cannot be reached, or no longer, or not as it should be. The connection is of no more use."""
+
+
+class ScriptRefused(Exception):
+    """Redis answers that it does not carry out the script."""
+
+
+@contextmanager
+def one_kind_of_failure() -> Iterator[None]:
+    """Whatever coredis raises, which is much and of many kinds, as LinkFailed or ScriptRefused."""
+    errors: list[BaseException] = []
+    with crash_guard(errors.append):
+        yield
+    for error in map(_first, errors):
+        if isinstance(error, LinkFailed):
+            raise error
+        if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):  # it is no primary any more
+            raise ScriptRefused(f"Redis refuses: {error}") from error
+        raise LinkFailed(_why(error)) from error
+
+
+def _first(error: BaseException) -> BaseException:
+    """Of a group, as the nurseries of coredis make them, the first error."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _why(error: BaseException) -> str:
+    """What failed: of a certificate what OpenSSL says, which is not on top."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return f"the certificate of Redis is not trusted: {below.verify_message}"
+        below = below.__cause__ or below.__context__
+    return f"{type(error).__name__}: {error}"
+
+
+@asynccontextmanager
+async def open_client(
+    url: RedisUrl, timeout: float, tls: ssl.SSLContext | None = None
+) -> "AsyncIterator[Redis[bytes]]":
+    """A client with one connection, on which commands are multiplexed, or one that listens.
+
+    `tls`: whom to trust, if the URL says so. Raises LinkFailed if no Sentinel names a Redis that is a primary.
+    """
+    where = url if url.service is None else await _named_by_sentinels(url, timeout, tls)
+    async with _client(where, timeout, tls) as client:
+        yield client
+
+
+def _client(url: RedisUrl, timeout: float, tls: ssl.SSLContext | None) -> "Redis[bytes]":
+    options: dict[str, Any] = {
+        "stream_timeout": timeout,
+        "connect_timeout": timeout,
+        "pool_timeout": timeout,
+        "max_idle_time": 2 * BEAT_INTERVAL,
+        "max_connections": 1,
+        "retry_policy": NoRetryPolicy(),
+        "username": url.username,
+        "password": url.password,
+        "db": url.db,
+    }
+    if url.path is not None:
+        return Redis(unix_socket_path=url.path, **options)
+    ((host, port),) = url.hosts
+    if url.tls:
+        options["ssl_context"] = tls or ssl.create_default_context()  # never without TLS
+    return Redis(host=host, port=port, **options)
+
+
+async def _named_by_sentinels(url: RedisUrl, timeout: float, tls: ssl.SSLContext | None) -> RedisUrl:
+    """Where the primary is. Raises LinkFailed.
+
+    All Sentinels are asked at once, and the first one counts that names a Redis which is a primary: machines that are
+    gone take their Sentinels with them and answer nothing, and a Sentinel that is cut off tells of what was.
+    """
+    found: list[RedisUrl] = []
+    faults: list[str] = []
+
+    async def ask(host: str, port: int) -> None:
+        try:
+            with one_kind_of_failure():
+                found.append(await _named_by(host, port, url, timeout, tls))
+                nursery.cancel_scope.cancel()
+        except (LinkFailed, ScriptRefused) as error:
+            faults.append(f"Sentinel {host}:{port}: {error}")
+
+    with trio.move_on_after(_SEARCH * timeout):
+        async with trio.open_nursery() as nursery:
+            for host, port in url.hosts:
+                nursery.start_soon(ask, host, port)
+    if not found:
+        raise LinkFailed("; ".join(faults) or "no Sentinel answers in time")
+    return found[0]
+
+
+async def _named_by(host: str, port: int, url: RedisUrl, timeout: float, tls: ssl.SSLContext | None) -> RedisUrl:
+    """Where the primary is by the word of one Sentinel, and of that Redis itself."""
+    sentinel = RedisUrl(hosts=((host, port),), tls=url.tls)
+    async with _client(sentinel, timeout, tls) as client:
+        named = await client.sentinel_get_master_addr_by_name(str(url.service))
+    if named is None:
+        raise LinkFailed(f"it knows no {url.service}")
+    where = evolve(url, hosts=(named,), service=None)
+    async with _client(where, timeout, tls) as client:
+        role = (await client.role()).role
+    if role != _PRIMARY:
+        raise LinkFailed(f"it names {where}, which is a {role}")
+    return where
