@@ -96,10 +96,17 @@ class Answering:
             case Notice():
                 self.on_notice(message)
             case NodeRequest() if message.sender != self._membership.member:
-                if log_id is None or self._missed.note(log_id):
-                    self._begin(message)
+                self._hear_request(log_id, message)
             case NodeRequest() if log_id is not None:
                 self._missed.note(log_id)  # this node has done it before it asked the others
+
+    def _hear_request(self, log_id: str | None, request: NodeRequest) -> None:
+        if self._nursery is None or self._running >= MOST_REQUESTS:
+            self.refused += 1  # of the log: it was not heard, so it is carried out later
+            self._log.warning("request of another node refused", limit=MOST_REQUESTS)
+        elif log_id is None or self._missed.note(log_id):
+            self._running += 1
+            self._nursery.start_soon(self._answer, request)
 
     def beaten(self, beat: Beat) -> None:
         """A beat was answered: read what was missed."""
@@ -111,14 +118,6 @@ class Answering:
             self._nursery.start_soon(self._catch_up)
 
     # -- requests that are heard -------------------------------------------------------------------
-
-    def _begin(self, request: NodeRequest) -> None:
-        if self._nursery is None or self._running >= MOST_REQUESTS:
-            self.refused += 1
-            self._log.warning("request of another node refused", limit=MOST_REQUESTS)
-            return
-        self._running += 1
-        self._nursery.start_soon(self._answer, request)
 
     async def _answer(self, request: NodeRequest) -> None:
         try:
