@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-FILES = ("tests/breaks", "tests/wire/cluster/test_cluster_breaks.py", "tests/wire/cluster/test_cluster_failover.py")
+WIRE = ("breaks", "clock", "failover", "link", "partial")
+FILES = ("tests/breaks", *(f"tests/wire/cluster/test_cluster_{name}.py" for name in WIRE))
 
 if __name__ == "__main__":
     os.environ["WCSD_REAL_TIMES"] = "1"  # before anything of the tests is imported

@@ -1,4 +1,4 @@
-"""A node that stands still for ten seconds, as a machine does that is moved: it wakes up fenced."""
+"""A node that stands still, as a machine does that is moved: for some seconds, or until it wakes up fenced."""
 
 import signal
 from contextlib import AbstractContextManager, ExitStack
@@ -9,10 +9,12 @@ import trio
 from protocol.cluster.members import LEASE
 from tests.support.redis_server import redis_server
 from tests.support.server_process import ServerProcess, running_server
-from tests.support.two_nodes import refused
+from tests.support.two_nodes import refused, until_news
 from tests.support.wcs_client import WcsClient, wcs_client
 
 FROZEN = 10.0
+SHORTLY = 4.0
+"""Media is missed after 3 s, and the node is asked again for 5."""
 SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000}
 
 
@@ -34,6 +36,22 @@ async def test_a_node_that_stands_still_yields_what_others_took_and_keeps_the_re
                 assert (await taken.status("FAILED"))["info"] == "Stream name is already in use"
                 assert (mine, kept.statuses) == ("PUBLISHING", [("PUBLISHING", None)])
                 assert await refused(two, "publishStream", "kept") == "Stream name is already in use"
+            await trio.to_thread.run_sync(servers.close)
+
+
+async def test_players_elsewhere_wait_for_a_node_that_stands_still_for_a_moment(tmp_path: Path) -> None:
+    with ExitStack() as servers:
+        async with redis_server(tmp_path) as redis:
+            a, b = [servers.enter_context(_node(tmp_path / name, redis.url)) for name in ("a", "b")]
+            async with wcs_client(a.ws_url()) as one, wcs_client(b.ws_url()) as two:
+                news = await one.publish("news")
+                player = await two.play("news")
+                await until_news(news, player, b"before")
+                a.send_signal(signal.SIGSTOP)
+                await trio.sleep(SHORTLY)
+                a.send_signal(signal.SIGCONT)
+                await until_news(news, player, b"after")
+                assert (news.statuses, player.statuses) == ([("PUBLISHING", None)], [("PLAYING", None)])
             await trio.to_thread.run_sync(servers.close)
 
 

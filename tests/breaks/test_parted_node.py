@@ -1,4 +1,4 @@
-"""A node that neither Redis nor the other node can reach, silently; and a Redis that hangs."""
+"""A node that neither Redis nor the other node can reach, silently; one that is far from both; a Redis that hangs."""
 
 import signal
 from pathlib import Path
@@ -9,7 +9,10 @@ from protocol.cluster.members import LEASE
 from tests.support.cluster_pair import until
 from tests.support.nat import Nat
 from tests.support.parted_nodes import parted
-from tests.support.two_nodes import cluster_of, refused, until_news
+from tests.support.two_nodes import cluster_of, refused, until_news, until_seen
+
+FAR = 0.15
+"""Seconds each way."""
 
 
 async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_its_own_pages(tmp_path: Path) -> None:
@@ -33,6 +36,21 @@ async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_i
             nursery.cancel_scope.cancel()
 
 
+async def test_an_origin_that_is_far_from_everything_plays_everywhere(tmp_path: Path) -> None:
+    async with parted(tmp_path, cluster_relay_address="127.0.0.2") as pair:
+        ((host, port),) = pair.b.server.parts.plane.addresses
+        media = Nat(("127.0.0.2", port), server=(host, port), outside=host, delay=FAR)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(media.run)
+            pair.way.delay = FAR
+            news = await pair.two.publish("news")
+            player = await pair.one.play("news")
+            await until_news(news, player, b"far")
+            assert (await pair.b.terminate(name="news", published=True)).status_code == 200
+            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_redis_that_hangs_for_longer_than_leases_ends_no_stream(tmp_path: Path) -> None:
     """It has the same data when it goes on, but no lease runs any more."""
     async with parted(tmp_path) as pair:
@@ -43,6 +61,8 @@ async def test_a_redis_that_hangs_for_longer_than_leases_ends_no_stream(tmp_path
         await trio.sleep(LEASE)
         pair.redis.resume()
         await until(lambda: pair.is_whole)
+        for server in (pair.a, pair.b):
+            await until_seen(server, 2)
         assert await refused(pair.one, "publishStream", "yours") == "Stream name is already in use"
         assert await refused(pair.two, "publishStream", "mine") == "Stream name is already in use"
         assert (mine.statuses, yours.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])

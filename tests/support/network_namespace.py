@@ -53,6 +53,18 @@ class Namespace:
         """It passes again."""
         _ip("-n", self.name, "link", "set", "cable", "up")
 
+    def block(self, address: str) -> None:
+        """Nothing goes to this address any more; what comes from there still does."""
+        _ip("-n", self.name, "route", "add", "blackhole", address)
+
+    def unblock(self, address: str) -> None:
+        """It goes there again."""
+        _ip("-n", self.name, "route", "delete", "blackhole", address)
+
+    def limit_cable(self, mtu: int) -> None:
+        """This end sends no more than so many bytes in one piece, IP headers included."""
+        _ip("-n", self.name, "link", "set", "cable", "mtu", str(mtu))
+
     def route_all_by(self, gateway: str) -> None:
         """Send what is for no neighbour to this one."""
         _ip("-n", self.name, "route", "add", "default", "via", gateway)

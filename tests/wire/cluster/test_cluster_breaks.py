@@ -3,6 +3,7 @@
 Times of leases are a quarter of the real ones; see `tests.support.cluster_times`.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import trio
 
 from tests.support import cluster_times
 from tests.support.cluster_pair import until
-from tests.support.parted_nodes import parted
+from tests.support.parted_nodes import Parted, parted
 from tests.support.redis_server import POLL
-from tests.support.two_nodes import cluster_of, refused, until_news
+from tests.support.two_nodes import cluster_of, refused, until_news, until_seen
 from tests.support.wcs_client import PATIENCE
 
 quick_leases = cluster_times.quick_leases
@@ -45,9 +46,23 @@ async def test_a_node_that_is_parted_from_redis_serves_on_and_yields_what_others
         assert (await taken.status("FAILED"))["info"] == "Stream name is already in use"
         assert (await ended.status("FAILED"))["info"] == "Stopped by rest /terminate"
         await until(lambda: pair.is_whole)
+        await until_seen(pair.a, 2)
         await until_news(kept, player, b"after")
         assert (mine.statuses, kept.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
         assert await refused(pair.one, "publishStream", "kept") == "Stream name is already in use"
+
+
+async def test_a_subscription_that_is_lost_is_begun_again(tmp_path: Path) -> None:
+    async with parted(tmp_path) as pair:
+        for number in (1, 2, 3):
+            await pair.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+            await until(partial(_have_missed, pair, number))
+            await until_seen(pair.a, 2)
+            await until_seen(pair.b, 2)
+
+
+def _have_missed(pair: Parted, gaps: int) -> bool:
+    return all(cluster_of(each).gaps >= gaps for each in (pair.a, pair.b))
 
 
 async def test_names_are_there_again_after_a_wipe(tmp_path: Path) -> None:

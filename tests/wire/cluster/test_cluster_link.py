@@ -2,9 +2,10 @@
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import trio
 
@@ -13,12 +14,15 @@ from actors.cluster.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN, ActorStopped
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import Script
+from tests.support.cluster_times import IS_REAL
 from tests.support.redis_proxy import redis_proxy
 from tests.support.redis_server import POLL, redis_server
 from tests.support.wcs_client import PATIENCE
 
 ECHO = Script(text="return ARGV[1]", keys=("wcs:nodes",))
 COUNT = Script(text="return redis.call('INCR', KEYS[1])", keys=("wcs:count",))
+IMPATIENT = 100_000 if IS_REAL else 1000
+"""How many ask and go away."""
 
 
 @asynccontextmanager
@@ -51,13 +55,36 @@ async def until_echoed(link: ClusterLink) -> None:
                 return
 
 
-async def test_those_who_ask_may_go_away_at_any_moment(tmp_path: Path) -> None:
+async def test_those_who_ask_may_go_away_at_any_moment_and_nothing_of_it_stays(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
-        for number in range(1000):
-            with trio.move_on_after(0.0002 * (number % 10)):
+        await echo(link)
+        before = await _held()
+        for number in range(IMPATIENT):
+            with suppress(RegistryUnavailable), trio.move_on_after(0.0002 * (number % 10)):  # too many, if Redis pauses
                 await echo(link, str(number))
         assert await echo(link, "right") == "right"
         assert (link.clients, link.failures) == (1, 0)
+        assert await _held() == before
+        assert b"connected_clients:2\r\n" in await redis.command("INFO", "clients")
+
+
+async def _held() -> tuple[int, int]:
+    """Tasks and files of this process, when nothing is under way any more."""
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    return trio.lowlevel.current_statistics().tasks_living, psutil.Process().num_fds()
+
+
+async def test_a_place_in_the_pool_that_is_lost_costs_one_call(tmp_path: Path) -> None:
+    """As coredis loses one with a command that was cancelled: nobody ever gives it back."""
+    async with redis_server(tmp_path) as redis, link_to(redis.url, timeout=0.5) as link:
+        await until_echoed(link)
+        before = link.clients
+        assert link._holder is not None
+        await link._holder.client.connection_pool.get_connection()
+        with pytest.raises(RegistryUnavailable):
+            await echo(link)
+        await until_echoed(link)
+        assert link.clients > before
 
 
 async def test_many_ask_at_a_time_over_one_connection(tmp_path: Path) -> None:
@@ -99,6 +126,22 @@ async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(tmp_path
         link.timeout = PATIENCE
         await until_echoed(link)
         assert await count(link) <= 4, "each of them once at most"
+
+
+@pytest.mark.parametrize("pause", [("CLIENT", "PAUSE", "400", "ALL"), ("DEBUG", "SLEEP", "0.4")], ids=" ".join)
+async def test_what_redis_gets_to_after_a_pause_is_done_once(tmp_path: Path, pause: tuple[str, ...]) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        assert await count(link) == 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(redis.command, *pause)
+            link.timeout = 0.1
+            for _ in range(5):
+                with suppress(RegistryUnavailable):
+                    await count(link)
+        link.timeout = PATIENCE
+        await until_echoed(link)
+        assert await count(link) <= 7
+        assert link.clients <= 1 + link.failures
 
 
 async def test_a_connection_that_is_closed_costs_one_call_at_most(tmp_path: Path) -> None:
