@@ -38,7 +38,7 @@ class PendingRequest:
         self._hops = list(hops)
         self._on_response = on_response
         self._challenges = 0
-        self._is_last = False
+        self._is_last = self._is_forwarded = False
         self._answered: set[str] = set()
         self.transaction: ClientTransaction | None = None
 
@@ -53,6 +53,7 @@ class PendingRequest:
         fields = self._auth.headers(composed.method, composed.uri, composed.body)
         request = evolve(composed, headers=HeaderFields((*composed.headers.fields, *fields)))
         ready, hop = core.ready(request, self.hop)
+        self._is_forwarded = False
         self.transaction = core.begin(ready, hop, now, on_response=self._responded, on_timeout=self._timed_out)
 
     def start_anew(self, now: float) -> None:
@@ -71,6 +72,8 @@ class PendingRequest:
         self._is_last = True
 
     def _responded(self, response: ResponseMessage, now: float) -> None:
+        if response.status < 200:
+            self._is_forwarded = True  # whoever wants credentials before that asks at once
         if response.status in _ANSWERS and self._may_be_asked and not self._is_last:
             self._challenged(response, now)
             return
@@ -86,7 +89,8 @@ class PendingRequest:
             if self._challenges >= MAX_CHALLENGES:
                 raise CannotAuthenticate("the server asks for the password again and again")
             challenges = parse_challenges(response.headers, asks)
-            self._auth.challenged(challenges, answers, is_repeated=answers in self._answered)
+            is_repeated, is_forwarded = answers in self._answered, self._is_forwarded
+            self._auth.challenged(challenges, answers, is_repeated=is_repeated, is_forwarded=is_forwarded)
         except CannotAuthenticate as error:
             self._on_response(evolve(response, reason=str(error)), now)
             return

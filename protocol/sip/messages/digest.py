@@ -2,8 +2,8 @@
 
 One `Authenticator` is for one account at one server. It chooses the strongest challenge that it knows (SHA-512-256,
 SHA-256, MD5), counts the uses of a nonce, and is loyal to the realms that have once accepted it: a registrar, and one
-proxy. A proxy of another realm may ask at first, outside of calls (RFC 3261 section 22.3); once its realm has let a
-request pass, no third one may.
+proxy. A proxy of another realm may ask at first, outside of calls (RFC 3261 section 22.3), before it sends the request
+on; once its realm has let a request pass, no third one may.
 """
 
 import hashlib
@@ -67,16 +67,19 @@ class Authenticator:
         self.uses_md5 = False
         """Whether the server has offered nothing better than MD5."""
 
-    def challenged(self, challenges: Iterable[Challenge], header: str, *, is_repeated: bool = False) -> None:
+    def challenged(
+        self, challenges: Iterable[Challenge], header: str, *, is_repeated: bool = False, is_forwarded: bool = False
+    ) -> None:
         """Take the challenges of a 401 or 407; `header` is the field that answers. Raises CannotAuthenticate.
 
-        `is_repeated`: the request that is challenged was one that answered a challenge already.
+        `is_repeated`: the request that is challenged was one that answered a challenge already. `is_forwarded`: it has
+        been sent on, so that anybody may have challenged it.
         """
         if self._credentials is None:
             raise CannotAuthenticate("the server asks for a password, and none is given")
         chosen = _strongest(challenges)
         realm = chosen.get("realm")
-        if not self._may_ask(realm, header):
+        if not self._may_ask(realm, is_first_proxy=header == PROXY and not is_forwarded):
             raise CannotAuthenticate("another realm than before asks for the password")
         if self._is_settled and realm not in self._realms:
             raise CannotAuthenticate("somebody asks for the password who has not done so at first")
@@ -103,10 +106,10 @@ class Authenticator:
             return []
         return [(each.name, self._answer(each, self._credentials, method, uri, body)) for each in self._all()]
 
-    def _may_ask(self, realm: str, header: str) -> bool:
+    def _may_ask(self, realm: str, *, is_first_proxy: bool) -> bool:
         """Whether the realm has accepted the account, or is that of the proxy that has not asked before."""
         names = self._accepted.names
-        return not names or realm in names or (header == PROXY and len(names) < MAX_REALMS)
+        return not names or realm in names or (is_first_proxy and len(names) < MAX_REALMS)
 
     @property
     def _realms(self) -> set[str]:

@@ -167,6 +167,9 @@ def test_a_proxy_of_another_realm_that_has_not_accepted_may_still_be_another_one
     authenticator(account).challenged([challenge(realm="proxy", nonce="1")], "Proxy-Authorization")
     authenticator(account).challenged([challenge(realm="other", nonce="1")], "Proxy-Authorization")
     assert account.accepted.names == {"registrar"}
+    for header, is_forwarded in (("Authorization", False), ("Proxy-Authorization", True)):
+        with pytest.raises(CannotAuthenticate, match="another realm"):
+            authenticator(account).challenged([challenge(realm="phone", nonce="1")], header, is_forwarded=is_forwarded)
 
 
 def test_within_a_call_no_proxy_of_another_realm_gets_anything() -> None:

@@ -219,8 +219,13 @@ def test_a_proxy_of_another_realm_than_the_registrar_is_answered() -> None:
     assert 'realm="example.com"' in caller.request("INVITE").headers.get("Proxy-Authorization")
     caller.answer(401, "phone", ("WWW-Authenticate", 'Digest realm="phone", nonce="n"'))
     assert cast(CallEnded, caller.told[-1]).reason == "another realm than before asks for the password"
+    forwarded = Caller(credentials=registered)
+    forwarded.answer(180, "phone")
+    forwarded.answer(407, "phone", CHALLENGE)
+    assert forwarded.flow() == ["INVITE", "ACK"]
     another = Caller(credentials=registered)
     another.answer(407, "proxy", CHALLENGE)
+    another.answer(100, "")
     another.answer(200, "one", SDP, body=ANSWER)
     assert registered.accepted.names == {"registrar.example.com", "example.com"}
 

@@ -159,9 +159,28 @@ async def test_a_call_gives_no_digest_to_another_realm_than_the_one_that_has_reg
         await client.receive("registered")
         made = await call(client)
         asked = 'Digest realm="of the phone", nonce="chosen by it", qop="auth", algorithm=SHA-256'
-        await peer.answer(await peer.request("INVITE"), 407, ("Proxy-Authenticate", asked))
+        invite = await peer.request("INVITE")
+        await peer.answer(invite, 100)  # the server sends it on
+        await peer.answer(invite, 407, ("Proxy-Authenticate", asked))
         await peer.request("ACK")
         assert (await made.status("finish", "FAILED"))["sipStatus"] == 407
+
+
+async def test_a_call_is_made_where_the_proxy_is_of_another_realm_than_the_registrar(tmp_path: Path) -> None:
+    async with world(tmp_path, sipRegisterRequired=True) as (peer, client):
+        await peer.answer(await peer.request("REGISTER"), 401, CHALLENGE)
+        await peer.answer(await peer.request("REGISTER"), 200)
+        await client.receive("registered")
+        for _ in range(2):
+            made = await call(client)
+            asked = 'Digest realm="of the proxy", nonce="n", qop="auth", algorithm=SHA-256'
+            await peer.answer(await peer.request("INVITE"), 407, ("Proxy-Authenticate", asked))
+            await peer.request("ACK")
+            invite = await peer.request("INVITE")
+            assert 'realm="of the proxy"' in invite.headers.get("Proxy-Authorization")
+            await peer.answer(invite, 486)
+            await peer.request("ACK")
+            assert (await made.status("finish", "BUSY"))["sipStatus"] == 486
 
 
 @pytest.mark.parametrize(("status", "shown"), [(302, "FAILED"), (503, "FAILED"), (500, "FAILED")])
