@@ -116,7 +116,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
 
 async def _run_nodes(invocation: Invocation, state: StateFolder) -> int:
     """The parent of several servers, in the place of one."""
-    from actors.nodes import NodesCannotStart, NodesFailed, run_nodes
+    from actors.host_nodes import NodesCannotStart, NodesFailed, run_nodes
     from actors.operator.server import OperatorSocketError
 
     async def print_line(line: str) -> None:

@@ -11,7 +11,7 @@ import trio
 from attrs import define, field
 from trio.testing import wait_all_tasks_blocked
 
-from actors.nodes.commands import NodeCommands, merged
+from actors.host_nodes.commands import NodeCommands, merged
 from actors.operator.server import serve_lines
 from protocol.operator.callers import Operator
 from protocol.operator.grammar import CommandError
@@ -122,7 +122,7 @@ async def test_show_nodes_tells_the_numbers(tmp_path: Path) -> None:
 async def test_what_is_shown_comes_from_another_node_if_the_first_one_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.nodes.commands.PATIENCE", 0.01)
+    monkeypatch.setattr("actors.host_nodes.commands.PATIENCE", 0.01)
     async with three_nodes(tmp_path) as (commands, nodes):
         nodes[0].hangs = True
         answer = await ask(commands, {"words": ["show", "apps"]})
@@ -139,7 +139,7 @@ async def test_a_node_that_is_gone_hinders_nobody_to_show_something(tmp_path: Pa
 
 
 async def test_a_slow_node_is_waited_for_if_the_others_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.nodes.commands.PATIENCE", 0.01)
+    monkeypatch.setattr("actors.host_nodes.commands.PATIENCE", 0.01)
     async with three_nodes(tmp_path) as (_, nodes), trio.open_nursery() as nursery:
         nodes[0].may_answer, nodes[1].is_odd = trio.Event(), True
         answers: list[dict[str, Any]] = []

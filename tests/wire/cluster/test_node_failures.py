@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.nodes import parent
-from actors.nodes.node_process import NodePlan, NodeProcess
-from actors.nodes.parent import Nodes, NodesFailed
+from actors.host_nodes import parent
+from actors.host_nodes.node_process import NodePlan, NodeProcess
+from actors.host_nodes.parent import Nodes, NodesFailed
 from actors.runtime.service_manager import ServiceManager
 from actors.storage.failing_nodes import FailingNodes
 from actors.storage.settings_source import SettingsSource
@@ -39,7 +39,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "node"
     path.write_text(NODE)
     path.chmod(0o700)
-    monkeypatch.setattr("actors.nodes.node_process.sys.executable", str(path))
+    monkeypatch.setattr("actors.host_nodes.node_process.sys.executable", str(path))
     monkeypatch.setattr("protocol.node.restarts.FIRST_DELAY", 0.001)
     monkeypatch.setattr(parent, "LONGEST_DELAY", 0.2)
     monkeypatch.setattr(parent, "HEALTHY_AFTER", 0.5)
@@ -105,8 +105,8 @@ async def test_a_node_that_hangs_while_it_starts_is_ended(
     hanging = tmp_path / "node"
     hanging.write_text("#!/bin/sh\nexec sleep 1000\n")
     hanging.chmod(0o700)
-    monkeypatch.setattr("actors.nodes.node_process.sys.executable", str(hanging))
-    monkeypatch.setattr("actors.nodes.node_process.START_TIMEOUT", 0.05)
+    monkeypatch.setattr("actors.host_nodes.node_process.sys.executable", str(hanging))
+    monkeypatch.setattr("actors.host_nodes.node_process.START_TIMEOUT", 0.05)
     node = NodeProcess(NodePlan(index=0, folder=tmp_path, config=None, overrides=()), lambda words: None)
     with trio.fail_after(PATIENCE):
         assert await node.run() == -signal.SIGABRT

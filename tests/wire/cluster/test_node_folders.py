@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.nodes.state_files import NodeFolders
+from actors.host_nodes.state_files import NodeFolders
 from actors.storage.state_folder import StateFolder, StateFolderError
 
 

@@ -81,7 +81,7 @@ class PrivateRedis:
             *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "600"),
             *("--save", "", "--appendonly", "no", "--dir", str(self._folder), "--loglevel", "warning"),
         ]
-        leash = [sys.executable, "-P", "-m", "actors.nodes.leash", str(os.getpid())]
+        leash = [sys.executable, "-P", "-m", "actors.host_nodes.leash", str(os.getpid())]
         with open(self._folder / "redis.log", "wb", opener=_for_the_owner) as told:
             return subprocess.Popen(  # noqa: S603 - a program of the machine, with our own arguments
                 [*leash, self._program, *options],

@@ -14,12 +14,12 @@ from typing import Final
 
 import trio
 
+from actors.host_nodes.commands import NodeCommands
+from actors.host_nodes.node_process import NodePlan, NodeProcess
+from actors.host_nodes.ports import HeldPorts
+from actors.host_nodes.private_redis import PrivateRedis, RedisMissing
+from actors.host_nodes.state_files import NodeFolders
 from actors.net.tcp_listeners import ListenerError
-from actors.nodes.commands import NodeCommands
-from actors.nodes.node_process import NodePlan, NodeProcess
-from actors.nodes.ports import HeldPorts
-from actors.nodes.private_redis import PrivateRedis, RedisMissing
-from actors.nodes.state_files import NodeFolders
 from actors.operator.server import serve_lines
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.service_manager import ServiceManager, ServiceReport

@@ -9,7 +9,7 @@ ports          the TCP ports on which all of them listen
 state_files    the files that they share
 """
 
-from actors.nodes.parent import NodesCannotStart, NodesFailed
-from actors.nodes.running import run_nodes
+from actors.host_nodes.parent import NodesCannotStart, NodesFailed
+from actors.host_nodes.running import run_nodes
 
 __all__ = ["NodesCannotStart", "NodesFailed", "run_nodes"]

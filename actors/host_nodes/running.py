@@ -5,7 +5,7 @@ import os
 import trio
 
 from actors.cli import Invocation
-from actors.nodes.parent import Nodes, PrintLine
+from actors.host_nodes.parent import Nodes, PrintLine
 from actors.runtime import signals
 from actors.runtime.service_manager import ServiceManager
 from actors.storage.state_folder import StateFolder
