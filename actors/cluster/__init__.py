@@ -1,9 +1,14 @@
 """Several nodes that are one server to its clients: an index in Redis, and messages between nodes through it.
 
-    link       the one connection to Redis; `registry`: what is asked of it
-    membership beats, the log, the boot value: `node`
-    names      who publishes under which name on any node: `names`, `directory`
-    asking     requests to all nodes, and their answers: `asking`, `answering`, `control`
+    cluster      all parts put together
+    membership   this node as a member: it joins, beats, hears who else is there, and leaves
+    names        who publishes under which name on any node; `directory` asks for one
+    balancing    to which node a page is sent
+    registry/    what is asked of Redis, and the one connection to it
+    requests/    requests to other nodes, their replies, and what is done for another node
+    owned/       what the node alone does that has a stream, a call, a capture ..., whichever one is asked
+    shared/      what all nodes have one of: tables, bans, logins, events
+    rooms/       rooms whose members are on several nodes
 
 Nodes keep the truth: Redis may be lost and is filled again. Media never waits for it.
 """

@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from actors.cluster.membership import Membership
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from protocol.cluster.balancing import Balancer, placement
 from protocol.cluster.members import Member, MemberInfo
 

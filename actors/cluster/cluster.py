@@ -16,23 +16,23 @@ from typing import Final
 import trio
 from attrs import frozen
 
-from actors.cluster.answering import Answering
-from actors.cluster.asking import Asking
 from actors.cluster.balancing import ClusterBalancer
-from actors.cluster.control import ClusterControl
-from actors.cluster.data import ClusterData, ClusterEvents
-from actors.cluster.draining import ClusterDrain
-from actors.cluster.executing import Executor, RelayAnswers
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
-from actors.cluster.owners import Owners
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.owned.owners import Owners
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
+from actors.cluster.requests.answering import Answering
+from actors.cluster.requests.asking import Asking
+from actors.cluster.requests.control import ClusterControl
+from actors.cluster.requests.data import ClusterData, ClusterEvents
+from actors.cluster.requests.draining import ClusterDrain
+from actors.cluster.requests.executing import Executor, RelayAnswers
 from actors.cluster.rooms.carrier import RoomCarrier
-from actors.cluster.row_memory import RowMemory
-from actors.cluster.shared_events import SharedEvents
-from actors.cluster.shared_logins import SharedLogins
+from actors.cluster.shared.events import SharedEvents
+from actors.cluster.shared.logins import SharedLogins
+from actors.cluster.shared.row_memory import RowMemory
+from actors.cluster.shared.tables import SharedTables
 from actors.cluster.singles import ClusterSingles
-from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.ports.data import DataPort, StreamEventPort

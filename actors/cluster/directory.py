@@ -4,7 +4,7 @@ import math
 from typing import ClassVar, Protocol, TypeVar
 
 from actors.cluster.names import ClusterNames, NameOutcome
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.node.directory import (
     Claim,
     Directory,

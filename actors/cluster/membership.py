@@ -11,7 +11,7 @@ from typing import Protocol
 import trio
 from attrs import frozen
 
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from actors.runtime.logs import get_logger
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL, Beat, MemberInfo, MemberView

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import trio
 
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimTable, Holder, Named
 

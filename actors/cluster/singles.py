@@ -12,7 +12,7 @@ import trio
 
 from actors.cluster.membership import Membership
 from actors.cluster.names import ClusterNames, NameOutcome
-from actors.cluster.registry import Registry
+from actors.cluster.registry.registry import Registry
 from actors.node.ports.singles import SingleTaken, SingleUnknown, go_on
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import get_logger

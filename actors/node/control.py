@@ -1,6 +1,6 @@
 """This node as the REST API sees it: its streams and sessions, found, counted and stopped.
 
-With several nodes, `actors.cluster.control` implements the same port, and asks this one first.
+With several nodes, `actors.cluster.requests.control` implements the same port, and asks this one first.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -7,7 +7,7 @@ from typing import Final
 import trio
 from attrs import evolve
 
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.relay.services import RelayServices
 from protocol.cluster.relay_messages import RelayedEnd, RelayedEvent, RelayNews
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.media.events import Connected, Failed, MediaEvent, MediaRefused, PeerClosed
 from actors.media.ingest.relay_ingest import RelayIngest
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere

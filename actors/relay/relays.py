@@ -22,7 +22,10 @@ RELAY: Final = "Relay"
 
 
 class Relays:
-    """Implements `actors.cluster.executing.RelayAnswers`; `pulls` brings streams here, `serving` passes them on."""
+    """`pulls` brings streams here, `serving` passes them on.
+
+    Implements `actors.cluster.requests.executing.RelayAnswers`.
+    """
 
     def __init__(self, services: RelayServices, node_id: str, wall_clock: Callable[[], float]) -> None:
         self.counts = services.counts

@@ -5,8 +5,8 @@ from typing import Protocol
 import trio
 from attrs import field, frozen
 
-from actors.cluster.asking import Asking
 from actors.cluster.membership import Membership
+from actors.cluster.requests.asking import Asking
 from actors.media.relay_legs import RelayLegs
 from actors.node.directory import Directory
 from actors.relay.counts import RelayCounts

@@ -34,11 +34,11 @@ from protocol.stream.info_texts import StreamInfo
 
 if TYPE_CHECKING:
     from actors.cluster.cluster import Cluster
-    from actors.cluster.control import ClusterControl
     from actors.cluster.directory import ClusterDirectory
-    from actors.cluster.link import ClusterLink
-    from actors.cluster.owned_calls import ClusterCalls
-    from actors.cluster.owned_requests import ClusterRequests
+    from actors.cluster.owned.calls import ClusterCalls
+    from actors.cluster.owned.keyed_requests import ClusterRequests
+    from actors.cluster.registry.link import ClusterLink
+    from actors.cluster.requests.control import ClusterControl
     from actors.relay import Relays
     from actors.rooms.clustered import ClusterRooms
 
@@ -89,7 +89,7 @@ class ClusteredParts:
 
     def calls(self, local: CallControlPort) -> ClusterCalls:
         """Calls of all nodes, for operators, out of those of this node."""
-        from actors.cluster.owned_calls import ClusterCalls
+        from actors.cluster.owned.calls import ClusterCalls
 
         if self._calls is None:
             self._calls = ClusterCalls(local, self.cluster.owners)
@@ -144,7 +144,7 @@ def open_cluster(
     if url is None:
         return None
     from actors.cluster.cluster import Cluster, NodeParts, identity_of
-    from actors.cluster.redis_registry import RedisRegistry
+    from actors.cluster.registry.redis_registry import RedisRegistry
 
     link = _open_link(url, settings)
     parts = NodeParts(
@@ -167,16 +167,16 @@ def open_cluster(
 
 
 def _open_link(url: RedisUrl, settings: Settings) -> ClusterLink:
-    from actors.cluster.link import ClusterLink
+    from actors.cluster.registry.link import ClusterLink
 
     tls = ssl.create_default_context(cafile=settings.cluster_redis_ca_file) if url.tls else None
     return ClusterLink(url, timeout=settings.cluster_timeout, tls=tls)
 
 
 def _share(cluster: Cluster, stores: SharedStores, drain: Drain) -> None:
-    from actors.cluster.draining import LONGEST
-    from actors.cluster.shared_bans import SharedBans
-    from actors.cluster.tables import SharedStore
+    from actors.cluster.requests.draining import LONGEST
+    from actors.cluster.shared.bans import SharedBans
+    from actors.cluster.shared.tables import SharedStore
     from config.tables.rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
 
     SharedStore(cluster.tables, stores.apps, APP_ROWS)
@@ -192,7 +192,7 @@ def _with_relays(
 ) -> ClusteredParts:
     """The parts, with those that pass streams on between nodes."""
     from actors.cluster.directory import ClusterDirectory
-    from actors.cluster.owned_requests import ClusterRequests
+    from actors.cluster.owned.keyed_requests import ClusterRequests
     from actors.relay import Relays, RelayServices
 
     directory: ClusterDirectory[Broadcast] = ClusterDirectory(cluster.names, cluster)

@@ -68,11 +68,11 @@ def _of_all(
     parts: Parts,
     clustered: ClusteredParts,
 ) -> OwnedPorts:
-    from actors.cluster.owned_captures import ClusterCaptures
-    from actors.cluster.owned_groups import ClusterRecordGroups
-    from actors.cluster.owned_media import ClusterRecorder, ClusterSnapshots
-    from actors.cluster.owned_pushes import ClusterPushes
-    from actors.cluster.owned_whip import ClusterWhip
+    from actors.cluster.owned.captures import ClusterCaptures
+    from actors.cluster.owned.media import ClusterRecorder, ClusterSnapshots
+    from actors.cluster.owned.pushes import ClusterPushes
+    from actors.cluster.owned.record_groups import ClusterRecordGroups
+    from actors.cluster.owned.whip import ClusterWhip
 
     owners, settings, pictures = clustered.cluster.owners, parts.settings, parts.stream_snapshots
 
@@ -95,7 +95,7 @@ def _of_all(
 def _with_calls(here: OwnedPorts, clustered: ClusteredParts) -> OwnedPorts:
     if here.calls is None or here.call_orders is None:
         return here
-    from actors.cluster.owned_call_orders import ClusterCallOrders
+    from actors.cluster.owned.call_orders import ClusterCallOrders
 
     calls = clustered.calls(here.calls)
     orders = ClusterCallOrders(here.call_orders, calls, clustered.cluster.owners)

@@ -2,7 +2,7 @@
 
 A node that is asked by REST does it itself if it can; else it finds out who has it (`FindStreams`, `FindCalls`), and
 asks that node alone, until it answers. To add a request: a class here, its name in OWNER_KINDS, and who carries it out
-(`actors.cluster.owners.Owners.serve`).
+(`actors.cluster.owned.owners.Owners.serve`).
 """
 
 from enum import StrEnum
@@ -321,7 +321,7 @@ class OwnerAnswer:
 
     value: Any = field(default=None, repr=False)
     refusal: str = ""
-    """Which; empty: none. See `actors.cluster.refusals`."""
+    """Which; empty: none. See `actors.cluster.owned.refusals`."""
     info: str = ""
     setting: str | None = None
     detail: str = field(default="", repr=False)

@@ -25,7 +25,7 @@ import trio.testing
 from attrs import define, field
 from coredis.retry import NoRetryPolicy
 
-from actors.cluster.redis_client import open_client
+from actors.cluster.registry.redis_client import open_client
 from actors.runtime.actor import StopReason, crash_guard
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl, parse_redis_url

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from actors.cluster.redis_registry import RedisRegistry
+from actors.cluster.registry.redis_registry import RedisRegistry
 from protocol.cluster import members
 
 IS_REAL: Final = "WCSD_REAL_TIMES" in os.environ
@@ -20,7 +20,7 @@ LEASE: Final = members.LEASE * SCALE
 def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """See above."""
     beat = members.BEAT_INTERVAL * SCALE
-    for module in ("membership", "redis_client", "redis_registry"):
+    for module in ("membership", "registry.redis_client", "registry.redis_registry"):
         monkeypatch.setattr(f"actors.cluster.{module}.BEAT_INTERVAL", beat)
     monkeypatch.setattr(members, "LEASE", LEASE)
     defaults = RedisRegistry.__init__.__kwdefaults__

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import trio
 
-from actors.cluster.registry import PUBLICATIONS, RegistryUnavailable
+from actors.cluster.registry.registry import PUBLICATIONS, RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import LEASE, SWEEP_AFTER, Beat, Member, MemberInfo, member_name
 from protocol.cluster.scripts import LOG_PAGE, MAX_LOG, Joined, LogEntry, Sent, log_order
@@ -216,7 +216,7 @@ class _Listener:
 
 
 class MemoryRegistry:
-    """A client's side: implements `actors.cluster.registry.Registry`."""
+    """A client's side: implements `actors.cluster.registry.registry.Registry`."""
 
     def __init__(self, redis: MemoryRedis, client: str, *, lease_ms: int, sweep_ms: int) -> None:
         self._redis, self._client = redis, client

@@ -7,8 +7,8 @@ from typing import cast
 
 import trio
 
-from actors.cluster.link import ClusterLink
-from actors.cluster.redis_registry import RedisRegistry
+from actors.cluster.registry.link import ClusterLink
+from actors.cluster.registry.redis_registry import RedisRegistry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import RedisUrl
 from tests.support.cluster_simulation import SimulatedNode, Tally

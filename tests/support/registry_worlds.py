@@ -7,9 +7,9 @@ from pathlib import Path
 
 import trio
 
-from actors.cluster.link import ClusterLink
-from actors.cluster.redis_registry import RedisRegistry
-from actors.cluster.registry import Registry
+from actors.cluster.registry.link import ClusterLink
+from actors.cluster.registry.redis_registry import RedisRegistry
+from actors.cluster.registry.registry import Registry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.memory_redis import MemoryRedis

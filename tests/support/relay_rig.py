@@ -9,7 +9,7 @@ from typing import Any, cast
 import trio
 from attrs import define, evolve, field
 
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.media.context import MediaContext
 from actors.media.events import MediaEvent
 from actors.media.publication import Publication

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from attrs import evolve
 
-from actors.cluster.link import Call, ClusterLink
+from actors.cluster.registry.link import Call, ClusterLink
 from actors.runtime.actor import Request
 from protocol.cluster.scripts import Script
 

@@ -9,10 +9,10 @@ from typing import Final, Protocol
 import trio
 from attrs import evolve
 
-from actors.cluster.asking import Asking, Gathered
 from actors.cluster.membership import Membership
 from actors.cluster.names import ClusterNames, NameOutcome
-from actors.cluster.registry import Registry
+from actors.cluster.registry.registry import Registry
+from actors.cluster.requests.asking import Asking, Gathered
 from actors.cluster.rooms.table import RoomTable, entry_of, key_of
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import get_logger

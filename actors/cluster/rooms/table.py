@@ -2,7 +2,7 @@
 
 import json
 
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchReply, ClaimSpace
 from protocol.rooms.bans import RoomKey
 

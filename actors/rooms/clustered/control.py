@@ -4,8 +4,8 @@ from typing import Any
 
 from attrs import evolve
 
-from actors.cluster.asking import Gathered
-from actors.cluster.control import ClusterControl
+from actors.cluster.requests.asking import Gathered
+from actors.cluster.requests.control import ClusterControl
 from actors.cluster.rooms.carrier import RoomCarrier
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.room import NoSuchMember, NoSuchRoom

@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.cluster.answering import MOST_REQUESTS
+from actors.cluster.requests.answering import MOST_REQUESTS
 from actors.runtime.actor import StopReason
 from protocol.cluster.messages import NodeRequest
 from protocol.cluster.owner_messages import StopRecording

@@ -14,8 +14,8 @@ from actors.calls.by_rest.call_starter import CallStarter
 from actors.calls.by_rest.sound_files import SoundFiles
 from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_call_orders import ClusterCallOrders
-from actors.cluster.owned_calls import ClusterCalls
+from actors.cluster.owned.call_orders import ClusterCallOrders
+from actors.cluster.owned.calls import ClusterCalls
 from actors.media.publication import Publication
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import NoSuchCall

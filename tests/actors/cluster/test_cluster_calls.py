@@ -13,7 +13,7 @@ from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_ids import CallIds
 from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_calls import ClusterCalls
+from actors.cluster.owned.calls import ClusterCalls
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
 from actors.runtime.actor import StopReason

@@ -10,7 +10,7 @@ from attrs import define, field
 from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_captures import ClusterCaptures
+from actors.cluster.owned.captures import ClusterCaptures
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.capture import (
     AlreadyCaptured,

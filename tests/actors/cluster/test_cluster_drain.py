@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.cluster.draining import LONGEST
+from actors.cluster.requests.draining import LONGEST
 from actors.node.drain import Drain, NotDrainable
 from actors.node.ports.drain import LocalDrain
 from protocol.cluster.members import BEAT_INTERVAL

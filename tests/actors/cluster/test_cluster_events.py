@@ -6,7 +6,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from actors.cluster.shared_events import WANTED_FOR
+from actors.cluster.shared.events import WANTED_FOR
 from actors.web.api.monitoring import Monitoring
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch
 from protocol.cluster.members import BEAT_INTERVAL

@@ -13,8 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.access.control import AccessControl, ShownCredentials
 from actors.cluster.cluster import Cluster
-from actors.cluster.shared_bans import SharedBans
-from actors.cluster.tables import SharedStore
+from actors.cluster.shared.bans import SharedBans
+from actors.cluster.shared.tables import SharedStore
 from actors.node.bans import Bans
 from actors.runtime.actor import StopReason
 from config.tables.rows import ACCOUNT_ROWS

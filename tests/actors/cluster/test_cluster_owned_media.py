@@ -9,10 +9,10 @@ import trio
 from attrs import define, evolve, field
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.cluster.asking import REPEAT_AT_MOST
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_media import ClusterRecorder, ClusterSnapshots
-from actors.cluster.owners import SLACK
+from actors.cluster.owned.media import ClusterRecorder, ClusterSnapshots
+from actors.cluster.owned.owners import SLACK
+from actors.cluster.requests.asking import REPEAT_AT_MOST
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
 from actors.web.api.records import START_TIMEOUT

@@ -9,7 +9,7 @@ from attrs import define, evolve, field
 from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_pushes import ClusterPushes
+from actors.cluster.owned.pushes import ClusterPushes
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.push import (
     AlreadyPushed,

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_groups import ClusterRecordGroups
+from actors.cluster.owned.record_groups import ClusterRecordGroups
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     CollectFiles,

@@ -10,7 +10,7 @@ import trio.lowlevel
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_requests import WAIT, ClusterRequests
+from actors.cluster.owned.keyed_requests import WAIT, ClusterRequests
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.rest.idempotency import KEPT_SECONDS, MAX_KEYS_PER_CALLER

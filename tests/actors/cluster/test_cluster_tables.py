@@ -10,8 +10,8 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
-from actors.cluster.row_memory import RowMemory
-from actors.cluster.tables import SharedStore
+from actors.cluster.shared.row_memory import RowMemory
+from actors.cluster.shared.tables import SharedStore
 from actors.operator.commands.apps import execute
 from actors.storage.app_store import AppStore, open_app_store
 from config.apps import App, AppError, AppTable

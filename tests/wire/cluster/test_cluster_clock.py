@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.cluster.redis_registry import RedisRegistry
-from actors.cluster.registry import Registry
+from actors.cluster.registry.redis_registry import RedisRegistry
+from actors.cluster.registry.registry import Registry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.claims import Holder
 from protocol.cluster.redis_url import parse_redis_url
@@ -94,7 +94,7 @@ async def test_back_no_lease_ends_and_nothing_that_grows_goes_back(world: tuple[
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR] if IS_REAL else [HOUR])
 @pytest.mark.usefixtures("quick_leases")
 async def test_streams_go_on_and_names_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
-    monkeypatch.setattr("actors.cluster.link.ClusterLink", SkewedLink)
+    monkeypatch.setattr("actors.cluster.registry.link.ClusterLink", SkewedLink)
     async with parted(tmp_path) as pair:
         news = await pair.one.publish("news")
         player = await pair.two.play("news")

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trustme
 
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
 from tests.support.cluster_times import IS_REAL
 from tests.support.ports import unused_port
 from tests.support.redis_proxy import redis_proxy

@@ -9,8 +9,8 @@ import psutil
 import pytest
 import trio
 
-from actors.cluster.link import MOST_CALLS, Call, ClusterLink
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.link import MOST_CALLS, Call, ClusterLink
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN, ActorStopped
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import Script

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from attrs import evolve
 
-from actors.cluster.redis_registry import RedisRegistry
+from actors.cluster.registry.redis_registry import RedisRegistry
 from config.settings import PartialAnswer
 from tests.support import cluster_times
 from tests.support.parted_nodes import Parted, parted

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder, Named
 from protocol.cluster.members import MemberInfo
 from tests.support.redis_server import POLL

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.cluster.link import ClusterLink
-from actors.cluster.redis_registry import RedisRegistry
-from actors.cluster.rows import RowRegistry
+from actors.cluster.registry.link import ClusterLink
+from actors.cluster.registry.redis_registry import RedisRegistry
+from actors.cluster.registry.rows import RowRegistry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.rows import MOST_ROWS_AT_ONCE, NEVER_SHARED, RowName, RowPage, SharedRow

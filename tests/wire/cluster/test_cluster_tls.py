@@ -10,8 +10,8 @@ import pytest
 import trio
 import trustme
 
-from actors.cluster.link import ClusterLink
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.link import ClusterLink
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.full_server import full_server

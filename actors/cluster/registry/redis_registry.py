@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 import trio
 from coredis.retry import NoRetryPolicy
 
-from actors.cluster.link import Call, ClusterLink
-from actors.cluster.registry import PUBLICATIONS, RegistryUnavailable
-from actors.cluster.rows import RedisRows
+from actors.cluster.registry.link import Call, ClusterLink
+from actors.cluster.registry.registry import PUBLICATIONS, RegistryUnavailable
+from actors.cluster.registry.rows import RedisRows
 from actors.runtime.actor import ActorStopped, crash_guard
 from protocol.cluster import scripts
 from protocol.cluster.claims import Batch, BatchReply, ClaimSpace, Holder
@@ -21,7 +21,7 @@ URGENT = (scripts.JOIN, scripts.BEAT, scripts.WRITE, scripts.LEAVE)
 
 
 class RedisRegistry:
-    """Implements `actors.cluster.registry.Registry`."""
+    """Implements `actors.cluster.registry.registry.Registry`."""
 
     def __init__(self, link: ClusterLink, *, lease: float = LEASE, sweep_after: float = SWEEP_AFTER) -> None:
         self._link = link

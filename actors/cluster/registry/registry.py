@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from actors.cluster.rows import RowRegistry
+from actors.cluster.registry.rows import RowRegistry
 from protocol.cluster.claims import Batch, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import Beat
 from protocol.cluster.scripts import Joined, LogEntry, Sent

@@ -15,9 +15,9 @@ from typing import Any, Final
 import trio
 from attrs import asdict, define, evolve, field
 
-from actors.cluster.owned_media import BEGIN_TIMEOUT, PATIENCE
-from actors.cluster.owners import SLACK, Owners, listed_by
-from actors.cluster.refusals import REFUSED
+from actors.cluster.owned.media import BEGIN_TIMEOUT, PATIENCE
+from actors.cluster.owned.owners import SLACK, Owners, listed_by
+from actors.cluster.owned.refusals import REFUSED
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     GroupDescription,

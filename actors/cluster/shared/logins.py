@@ -10,8 +10,8 @@ from typing import Final
 import trio
 
 from actors.cluster.membership import Membership
-from actors.cluster.registry import Registry, RegistryUnavailable
-from actors.cluster.tables import SharedTables
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
+from actors.cluster.shared.tables import SharedTables
 from actors.node.ports.login import NotShared
 from protocol.cluster.messages import Notice
 

@@ -9,7 +9,7 @@ import trio
 from attrs import frozen
 
 from actors.cluster.membership import Membership
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from protocol.cluster.messages import Ask, NodeReply, NodeRequest, joined
 from protocol.common.growing_pause import GrowingPause
 

@@ -16,9 +16,9 @@ from typing import Generic, Protocol, TypeVar
 import trio
 
 from actors.cluster.membership import Membership
-from actors.cluster.registry import RegistryUnavailable
-from actors.cluster.row_memory import RowMemory
-from actors.cluster.rows import RowRegistry
+from actors.cluster.registry.registry import RegistryUnavailable
+from actors.cluster.registry.rows import RowRegistry
+from actors.cluster.shared.row_memory import RowMemory
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.table_store import TableStore, TableStoreError

@@ -20,8 +20,8 @@ from attrs import define
 from coredis import Redis
 from coredis.exceptions import NoScriptError
 
-from actors.cluster.redis_client import LinkFailed, ScriptRefused, one_kind_of_failure, open_client
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.redis_client import LinkFailed, ScriptRefused, one_kind_of_failure, open_client
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import Actor, Request, StopReason
 from actors.runtime.timeouts import fail_after
 from protocol.cluster.redis_url import RedisUrl

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from actors.cluster.tables import SharedTables
+from actors.cluster.shared.tables import SharedTables
 from actors.node.bans import Bans
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.access.bans import Ban
@@ -18,7 +18,7 @@ log = get_logger("cluster")
 
 
 class SharedBans:
-    """Implements `actors.cluster.tables.Participant`."""
+    """Implements `actors.cluster.shared.tables.Participant`."""
 
     table = "bans"
     is_kept = True

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from attrs import asdict
 
-from actors.cluster.executing import reason_of
-from actors.cluster.owners import SLACK, Owners
-from actors.cluster.refusals import REFUSED
+from actors.cluster.owned.owners import SLACK, Owners
+from actors.cluster.owned.refusals import REFUSED
+from actors.cluster.requests.executing import reason_of
 from actors.node.nodes_silent import NodesSilent
 from actors.node.not_here import NotHere
 from actors.node.ports.capture import (

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
-from actors.cluster.draining import ClusterDrain
+from actors.cluster.requests.draining import ClusterDrain
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.ports.data import DataPort, NotLive, StreamEventPort, TooManyAtOnce

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import trio
 
-from actors.cluster.asking import Asking, Gathered, IsEnough
 from actors.cluster.membership import Membership
+from actors.cluster.requests.asking import Asking, Gathered, IsEnough
 from actors.node.control import Counters, LocalNode
 from actors.runtime.actor import StopReason
 from protocol.cluster.ends import End

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import asdict, evolve
 
-from actors.cluster.owners import Owners
+from actors.cluster.owned.owners import Owners
 from actors.node.ports.push import LocalPushPort, PushDescription
 from protocol.cluster.owner_messages import ChangePush, FindPushes, OwnerAsk, PlayInPush, PushChange, StartPush
 from protocol.node.filters import StreamFilter

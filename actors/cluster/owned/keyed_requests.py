@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import trio
 
-from actors.cluster.owners import Owners
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.owned.owners import Owners
+from actors.cluster.registry.registry import RegistryUnavailable
 from actors.cluster.singles import ClusterSingles
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.keyed_requests import KeptResponse, Recall

@@ -8,7 +8,7 @@ from typing import Any, Final
 import trio
 from attrs import evolve
 
-from actors.cluster.owners import SLACK, Owners
+from actors.cluster.owned.owners import SLACK, Owners
 from actors.node.ports.recorder import (
     LocalRecorderPort,
     RecordingDescription,

@@ -7,8 +7,8 @@ from typing import Any
 import trio
 from attrs import asdict, evolve
 
-from actors.cluster.executing import reason_of
-from actors.cluster.owners import FIRST, Owners
+from actors.cluster.owned.owners import FIRST, Owners
+from actors.cluster.requests.executing import reason_of
 from actors.node.ports.call_control import CallControlPort, NoSuchCall
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription

@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 import trio
 from attrs import evolve
 
-from actors.cluster.asking import Asking, Gathered
-from actors.cluster.control import ClusterControl
 from actors.cluster.membership import Membership
-from actors.cluster.refusals import REFUSED, error_of, refusal_of
+from actors.cluster.owned.refusals import REFUSED, error_of, refusal_of
+from actors.cluster.requests.asking import Asking, Gathered
+from actors.cluster.requests.control import ClusterControl
 from actors.node.nodes_silent import NodesSilent
 from actors.node.not_here import NotHere
 from protocol.calls.description import CallDescription

@@ -6,9 +6,9 @@ from typing import Final
 
 from attrs import evolve
 
-from actors.cluster.asking import Asking
 from actors.cluster.membership import Membership
-from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.registry.registry import RegistryUnavailable
+from actors.cluster.requests.asking import Asking
 from actors.node.drain import NotDrainable
 from actors.node.ports.drain import LocalDrain
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode

@@ -11,9 +11,9 @@ from typing import Protocol
 import trio
 from attrs import evolve
 
-from actors.cluster.executing import CannotAnswer, Executor, reason_of
 from actors.cluster.membership import Membership
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
+from actors.cluster.requests.executing import CannotAnswer, Executor, reason_of
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger

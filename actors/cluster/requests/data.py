@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import evolve
 
-from actors.cluster.asking import Asking, Gathered
-from actors.cluster.control import ClusterControl
+from actors.cluster.requests.asking import Asking, Gathered
+from actors.cluster.requests.control import ClusterControl
 from actors.node.ports.data import DataPort, NotLive, StreamEventPort
 from protocol.cluster.messages import DeliverData, DeliverEvent, DeliverToAll
 from protocol.node.client_data import ClientData, DeliveryReport

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from actors.cluster.owned_calls import ClusterCalls
-from actors.cluster.owners import SLACK, Owners
+from actors.cluster.owned.calls import ClusterCalls
+from actors.cluster.owned.owners import SLACK, Owners
 from actors.node.ports.call_order import CallOrderPort
 from protocol.calls.filters import CallFilter
 from protocol.calls.order import CallOrder

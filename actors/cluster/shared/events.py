@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from actors.cluster.membership import Membership
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from actors.events.event_log import EventLog
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from actors.cluster.owners import Owners
+from actors.cluster.owned.owners import Owners
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.whip import LocalWhipPort, WhipAnswer, WhipRequest
 from protocol.cluster.owner_messages import CloseWhip
