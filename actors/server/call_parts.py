@@ -9,7 +9,7 @@ from actors.calls.services import CallServices
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.node.control import LocalNode
 from actors.node.supervisor import Supervisor
-from actors.session.session_calls import SessionCalls
+from actors.session.requests.calls import SessionCalls
 from actors.stream import StreamServices
 from protocol.calls.fraud_limits import CallLimits
 

@@ -35,8 +35,8 @@ from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
-from actors.session.debug_reports import DebugReports
 from actors.session.gateway import Endpoint, Gateway
+from actors.session.requests.debug_reports import DebugReports
 from actors.storage.reload import Reloader, no_reload
 from actors.storage.report_folder import ReportFolder
 from actors.storage.state_folder import StateFolder

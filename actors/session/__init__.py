@@ -1,21 +1,22 @@
 """Sessions: one actor for each client's WebSocket.
 
-`gateway.py` takes connections (`arrivals.py` those that are no sessions yet). `session.py` is the actor's life,
-`backend_login.py` how its backend lets it in, `reading.py` how frames reach it and `writing.py` how they leave,
-`requests.py` what it does with each request, `backend_requests.py` with those that wait for the backend,
-`stream_events.py` with those that go to viewers, `data_exchange.py` with the page's own data. `receive_quota.py` and
-`outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what goes to viewers;
-`client_socket.py` is the WebSocket below, `metered_socket.py` counts what it reads. `video_rates.py` tells pages how
-much video goes each way, `services.py` is what all sessions share.
+gateway      takes connections; `arrivals`: those that are no sessions yet; `admission`: how many there may be
+session      the actor's life
+services     what all sessions share
+login/       how its backend lets it in, and who its client is
+socket/      frames in and out: the WebSocket, what may come and how fast, what waits on the way out, pings
+requests/    what becomes of each of the client's frames: streams, calls, rooms, data, pictures, diagnostics
+describing   how REST sees it; `session_report`: what log, counts and events tell of it
+video_rates  tells pages how much video goes each way
 """
 
-from actors.session.client_socket import ClientSocket, NonBlockingStream, Socket
-from actors.session.metered_socket import receive_request
-from actors.session.outbox import OutboxPool
-from actors.session.reading import FrameDecoder
-from actors.session.receive_quota import ReceiveQuota, ReceiveQuotas
 from actors.session.services import SessionServices
 from actors.session.session import Session, video_rate_pages
+from actors.session.socket.client_socket import ClientSocket, NonBlockingStream, Socket
+from actors.session.socket.metered_socket import receive_request
+from actors.session.socket.outbox import OutboxPool
+from actors.session.socket.reading import FrameDecoder
+from actors.session.socket.receive_quota import ReceiveQuota, ReceiveQuotas
 from actors.session.video_rates import VideoRates
 
 __all__ = [

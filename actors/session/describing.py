@@ -1,6 +1,6 @@
 """A session as REST sees it."""
 
-from actors.session.requests import Requests
+from actors.session.requests.requests import Requests
 from protocol.node.descriptions import ConnectionDescription
 from protocol.signaling.frames import Connection
 from protocol.signaling.session_statuses import SessionStatus

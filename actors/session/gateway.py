@@ -34,7 +34,7 @@ from actors.session import (
 )
 from actors.session.admission import PACE_LIMIT, SessionAdmission
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
-from actors.session.client_socket import straight_way
+from actors.session.socket.client_socket import straight_way
 from config.live import follow
 from config.media_addresses import client_key
 from config.settings import Settings

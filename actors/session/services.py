@@ -11,11 +11,11 @@ from actors.hooks.dispatcher import HookDispatcher
 from actors.rooms import RoomPlaces
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.admission import SessionAdmission
-from actors.session.debug_reports import DebugReports
-from actors.session.outbox import OutboxPool
-from actors.session.pinging import PingSchedule
-from actors.session.reading import FrameDecoder
-from actors.session.session_calls import SessionCalls
+from actors.session.requests.calls import SessionCalls
+from actors.session.requests.debug_reports import DebugReports
+from actors.session.socket.outbox import OutboxPool
+from actors.session.socket.pinging import PingSchedule
+from actors.session.socket.reading import FrameDecoder
 from actors.storage.app_store import AppStore
 from actors.stream import StreamServices
 

@@ -17,21 +17,21 @@ from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import get_logger
-from actors.session.backend_login import BackendLogin, ConnectRefused
-from actors.session.client_identity import close_text, told_reason
-from actors.session.client_socket import Socket
-from actors.session.data_exchange import data_text
 from actors.session.describing import describe_session
-from actors.session.diagnostics import debugging_of
-from actors.session.reading import CLIENT_GONE, FLOODED, FrameReader, InboundFrame
-from actors.session.requests import Requests
+from actors.session.login.backend_login import BackendLogin, ConnectRefused
+from actors.session.login.client_identity import close_text, told_reason
+from actors.session.requests.calls import call_access
+from actors.session.requests.data_exchange import data_text
+from actors.session.requests.diagnostics import debugging_of
+from actors.session.requests.requests import Requests
+from actors.session.requests.rooms import room_access
+from actors.session.requests.websdk_owner import SessionOwner
 from actors.session.services import SessionServices
-from actors.session.session_calls import call_access
 from actors.session.session_report import SessionReport
-from actors.session.session_rooms import room_access
+from actors.session.socket.client_socket import Socket
+from actors.session.socket.reading import CLIENT_GONE, FLOODED, FrameReader, InboundFrame
+from actors.session.socket.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.session.video_rates import RatedPage, RateRound
-from actors.session.websdk_owner import SessionOwner
-from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.stream import Stream
 from actors.stream.end_reasons import session_ended
 from protocol.hooks import HookMethod

@@ -15,7 +15,7 @@ from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, Actor, Request, StopReason
 from actors.runtime.logs import get_logger
 from actors.session import SessionServices
-from actors.session.client_identity import ClientIdentity, told_reason
+from actors.session.login.client_identity import ClientIdentity, told_reason
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, start_stream
 from actors.stream.end_reasons import session_ended
 from actors.whip.owner import WhipOwner

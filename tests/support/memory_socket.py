@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from trio_websocket import CloseReason, ConnectionClosed
 
-from actors.session.receive_quota import ReceiveQuota
+from actors.session.socket.receive_quota import ReceiveQuota
 
 
 class MemorySocket:

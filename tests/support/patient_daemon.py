@@ -4,7 +4,8 @@ import sys
 
 from actors.daemon import main
 from actors.runtime.actor import Actor
-from actors.session import gateway, session, writing
+from actors.session import gateway, session
+from actors.session.socket import writing
 
 HOUR = 3600.0
 

@@ -25,7 +25,9 @@ COMPUTED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("actors/node/supervisor.py", "f'{kind} ended'"): {
         "info": tuple(f"{kind} ended" for kind in (*KINDS, "hook dispatcher", "stream keep-alive", "cluster link"))
     },
-    ("actors/session/receive_quota.py", "event"): {"warning": ("client is slowed down", "client holds too much")},
+    ("actors/session/socket/receive_quota.py", "event"): {
+        "warning": ("client is slowed down", "client holds too much")
+    },
     ("actors/storage/app_store.py", "f'an application of this version was {what}'"): {
         "info": tuple(
             f"an application of this version was {what}"

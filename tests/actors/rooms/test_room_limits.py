@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from actors.node import termination
 from actors.node.ports.room import NoSuchMember, NoSuchRoom
 from actors.rooms import RoomDirectory, RoomMember
-from actors.session.session_rooms import MAX_ROOMS
+from actors.session.requests.rooms import MAX_ROOMS
 from actors.stream.fan_out import SLICE
 from protocol.access.kicks import Kick
 from protocol.node.filters import RoomFilter

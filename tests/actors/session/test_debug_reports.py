@@ -9,9 +9,9 @@ from attrs import evolve
 from trio.testing import MockClock
 
 from actors.runtime.logs import get_logger
-from actors.session import debug_reports
-from actors.session.debug_reports import CHECK_INTERVAL, MAX_BYTES, MAX_RUNNING, MAX_SECONDS, DebugReports
-from actors.session.diagnostics import REPORTS_AT_ONCE
+from actors.session.requests import debug_reports
+from actors.session.requests.debug_reports import CHECK_INTERVAL, MAX_BYTES, MAX_RUNNING, MAX_SECONDS, DebugReports
+from actors.session.requests.diagnostics import REPORTS_AT_ONCE
 from actors.storage.report_folder import ReportFolder
 from config.live import Live
 from config.settings import Settings

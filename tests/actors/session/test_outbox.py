@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from actors.runtime.slices import Turns
 from actors.session import ReceiveQuota
-from actors.session.outbox import MOST_HELD, OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
+from actors.session.socket.outbox import MOST_HELD, OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
 
 
 class SlowSocket:

@@ -15,7 +15,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, Event, Ping, Request, TextMessage
 
 from actors.session import ClientSocket, ReceiveQuota, ReceiveQuotas, receive_request
-from actors.session.receive_quota import (
+from actors.session.socket.receive_quota import (
     ADDRESS_SHARE,
     BURST,
     CLIENT_SHARE,

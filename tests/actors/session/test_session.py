@@ -8,9 +8,9 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.session.outbox import SEND_TIMEOUT
-from actors.session.pinging import PING_TICK, PINGS_AT_ONCE, PingSchedule
 from actors.session.session import CONNECTION_TIMEOUT
+from actors.session.socket.outbox import SEND_TIMEOUT
+from actors.session.socket.pinging import PING_TICK, PINGS_AT_ONCE, PingSchedule
 from protocol.calls.info_texts import CallInfo
 from tests.support.signaling_rig import signaling_rig, stream_request
 

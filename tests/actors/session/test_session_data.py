@@ -9,7 +9,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.session import Session
-from actors.session.data_exchange import Settle
+from actors.session.requests.data_exchange import Settle
 from protocol.signaling.session_statuses import DataStatus
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig

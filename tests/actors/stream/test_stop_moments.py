@@ -15,8 +15,8 @@ from trio.testing import MockClock
 from actors.media.events import PeerClosed
 from actors.media.publication import Publication
 from actors.node.directory import Claim, Directory
-from actors.session.outbox import OUTBOX_BYTES
-from actors.session.reading import CLIENT_CLOSED, InboundFrame
+from actors.session.socket.outbox import OUTBOX_BYTES
+from actors.session.socket.reading import CLIENT_CLOSED, InboundFrame
 from actors.stream import Broadcast
 from actors.web.api.streams import BY_REST
 from protocol.node.filters import StreamFilter

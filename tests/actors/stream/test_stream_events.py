@@ -46,7 +46,7 @@ async def test_an_event_is_encoded_once_however_many_play(
         encoded.append(frame)
         return frame_codec.encode(frame)
 
-    for module in ("actors.session.writing", "protocol.signaling.shared_event"):
+    for module in ("actors.session.socket.writing", "protocol.signaling.shared_event"):
         monkeypatch.setattr(f"{module}.encode", encode)
     async with signaling_rig(methods=frozenset()) as rig:
         publisher, _ = await rig.connect()

@@ -14,7 +14,7 @@ from actors.node.control import LocalNode
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.slices import SliceBudget
 from actors.session import Session
-from actors.session.reading import CLIENT_CLOSED
+from actors.session.socket.reading import CLIENT_CLOSED
 from actors.stream import Stream
 from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
 from actors.web.api.streams import BY_REST

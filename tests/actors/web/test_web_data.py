@@ -201,7 +201,7 @@ async def test_a_broadcast_is_encoded_once(autojump_clock: MockClock, monkeypatc
             encoded.append(frame.message)
             return encode(frame)
 
-        monkeypatch.setattr("actors.session.data_exchange.encode", counted)
+        monkeypatch.setattr("actors.session.requests.data_exchange.encode", counted)
         assert (await rest.post(BROADCAST, json={"payload": 1, "all": True})).status_code == 200
         await caught_up(*sockets)
         assert all(payloads(socket) == [1] for socket in sockets)

@@ -16,7 +16,7 @@ from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.node.directory import Claim
-from actors.session.requests import Requests
+from actors.session.requests.requests import Requests
 from actors.stream import PublishedStream, Stream
 from protocol.signaling.frames import SessionDebug
 from tests.support.full_server import FullServer, full_server

@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.session import ClientSocket, NonBlockingStream, ReceiveQuota
-from actors.session.client_socket import LONGEST, SecuredWay, straight_way
+from actors.session.socket.client_socket import LONGEST, SecuredWay, straight_way
 
 CAP = 30
 """Seconds; only to end a test that hangs."""

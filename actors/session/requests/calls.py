@@ -23,9 +23,9 @@ from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration import Registration
 from actors.calls.start import start_call
 from actors.runtime.actor import StopReason
-from actors.session.page_calls import PageCalls
-from actors.session.receive_quota import ReceiveQuota
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.page_calls import PageCalls
+from actors.session.requests.websdk_owner import SessionOwner
+from actors.session.socket.receive_quota import ReceiveQuota
 from protocol.access.kicks import Subject
 from protocol.calls.fraud_limits import CallParty, CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused

@@ -14,8 +14,8 @@ from actors.node.bans import Bans
 from actors.node.supervisor import Supervisor
 from actors.rooms import STREAMS_TERMINATED, RoomMember, RoomPlaces
 from actors.runtime.actor import StopReason
-from actors.session.data_exchange import Settle
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.data_exchange import Settle
+from actors.session.requests.websdk_owner import SessionOwner
 from actors.stream import Stream, StreamServices
 from actors.stream.end_reasons import failed
 from protocol.access.kicks import Kick

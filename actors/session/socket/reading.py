@@ -8,8 +8,8 @@ from trio_websocket import ConnectionClosed
 
 from actors.runtime.actor import ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog
-from actors.session.client_socket import Socket
-from actors.session.receive_quota import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
+from actors.session.socket.client_socket import Socket
+from actors.session.socket.receive_quota import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
 from protocol.metrics.signalling_counts import BAD_FRAME, FLOOD, FlowCounts, RefusalCounts
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.signaling.frames import ClientFrame

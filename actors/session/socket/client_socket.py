@@ -17,7 +17,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.net.tcp_stream import TcpStream
-from actors.session.receive_quota import ReceiveQuota
+from actors.session.socket.receive_quota import ReceiveQuota
 
 LONGEST: Final = 16 * 1024
 """Bytes; longer frames are queued."""

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from actors.hooks.lanes.lane import HookLane
-from actors.session.writing import FrameWriter
+from actors.session.socket.writing import FrameWriter
 from protocol.hooks import HookMethod, connection_status_body
 from protocol.signaling.frames import Connection, GetUserData, GetVersion, PingFrame
 from protocol.signaling.session_statuses import SessionStatus

@@ -2,15 +2,15 @@
 
     sendData -> hook OnDataEvent -> the application's DataHandler -> DataStatusEvent, to the page and as a hook
 
-In an application with rooms, these are the handler (`session_rooms.py`). All others have no use for data inside the
+In an application with rooms, these are the handler (`rooms.py`). All others have no use for data inside the
 server: what their backend lets through is accepted.
 """
 
 from typing import Any, Protocol
 
 from actors.runtime.logs import get_logger
-from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.backend_requests import TOO_MANY_WAITING, BackendRequests
+from actors.session.requests.websdk_owner import SessionOwner
 from protocol.hooks import Allow, HookMethod, Verdict, data_body, data_status_body
 from protocol.node.client_data import ClientData
 from protocol.signaling.frame_codec import encode

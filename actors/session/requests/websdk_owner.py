@@ -5,7 +5,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from actors.hooks.lanes.lane import HookLane
-from actors.session.writing import FrameWriter
+from actors.session.socket.writing import FrameWriter
 from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
 from protocol.signaling.frames import Fail, NotifyStreamStatusEvent, ServerFrame, SetRemoteSDP

@@ -11,9 +11,9 @@ from typing import Any, Final
 import trio
 from attrs import frozen
 
-from actors.session.backend_requests import BackendRequests
-from actors.session.debug_reports import DebugReport, DebugReports
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.backend_requests import BackendRequests
+from actors.session.requests.debug_reports import DebugReport, DebugReports
+from actors.session.requests.websdk_owner import SessionOwner
 from actors.stream import Stream
 from config.version import VERSION
 from protocol.common.rate_limit import RateLimit

@@ -6,8 +6,8 @@ from typing import Any
 import trio
 
 from actors.runtime.logs import get_logger
-from actors.session.event_allowance import EventAllowance
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.event_allowance import EventAllowance
+from actors.session.requests.websdk_owner import SessionOwner
 from actors.stream import PublishedStream, StreamServices
 from protocol.hooks import DEFAULT_METHOD_CONFIG, Allow, HookMethod, Verdict, stream_event_body
 from protocol.signaling.frames import Fail, SendStreamEvent

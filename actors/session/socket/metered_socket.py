@@ -16,7 +16,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import CloseConnection, Event, Message
 from wsproto.utilities import RemoteProtocolError
 
-from actors.session.receive_quota import ReceiveQuota
+from actors.session.socket.receive_quota import ReceiveQuota
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 

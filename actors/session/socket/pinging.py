@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from actors.session.reading import FrameReader
+from actors.session.socket.reading import FrameReader
 from actors.stream import StreamServices
 
 PING_TICK: Final = 0.2

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from actors.hooks.lanes.lane import HookLane
-from actors.session.receive_quota import ReceiveQuota
+from actors.session.socket.receive_quota import ReceiveQuota
 from protocol.common.memory_budget import weigh
 from protocol.hooks import HookMethod, Verdict
 

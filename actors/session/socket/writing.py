@@ -7,9 +7,9 @@ from trio_websocket import ConnectionClosed
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.session.client_socket import Socket
-from actors.session.outbox import Outbox, OutboxPool
-from actors.session.reading import closed_by_client
+from actors.session.socket.client_socket import Socket
+from actors.session.socket.outbox import Outbox, OutboxPool
+from actors.session.socket.reading import closed_by_client
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import ServerFrame
 

@@ -14,7 +14,7 @@ import trio
 
 from actors.runtime.slices import HeldSends, Turns
 from actors.runtime.timeouts import fail_after
-from actors.session.client_socket import Socket
+from actors.session.socket.client_socket import Socket
 from protocol.metrics.signalling_counts import FlowCounts
 
 OUTBOX_BYTES: Final = 8 * 1024 * 1024

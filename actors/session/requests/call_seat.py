@@ -9,9 +9,9 @@ import trio
 
 from actors.calls.parking import CallParking
 from actors.runtime.actor import StopReason
-from actors.session.receive_quota import ReceiveQuota
-from actors.session.session_calls import CallAccess, SessionCalls, open_session_calls
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.calls import CallAccess, SessionCalls, open_session_calls
+from actors.session.requests.websdk_owner import SessionOwner
+from actors.session.socket.receive_quota import ReceiveQuota
 from protocol.calls.info_texts import CallInfo
 from protocol.calls.statuses import CallStatus
 from protocol.signaling.frames import Finish, SipRequest

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.websdk_owner import SessionOwner
 from protocol.calls.description import CallDescription
 from protocol.calls.statuses import CallStatus, TransferStatus
 from protocol.hooks import HookMethod

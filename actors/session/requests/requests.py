@@ -10,16 +10,16 @@ from actors.node.supervisor import StreamActor
 from actors.node.termination import Termination
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.session.backend_requests import BackendRequests
-from actors.session.call_seat import CallSeat
-from actors.session.data_exchange import AcceptAll, DataExchange
-from actors.session.diagnostics import Debugging, Diagnostics
-from actors.session.receive_quota import ReceiveQuota
-from actors.session.session_calls import CallAccess
-from actors.session.session_rooms import RoomAccess, SessionRooms
-from actors.session.snapshot_requests import SnapshotRequests
-from actors.session.stream_events import StreamEvents
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.backend_requests import BackendRequests
+from actors.session.requests.call_seat import CallSeat
+from actors.session.requests.calls import CallAccess
+from actors.session.requests.data_exchange import AcceptAll, DataExchange
+from actors.session.requests.diagnostics import Debugging, Diagnostics
+from actors.session.requests.rooms import RoomAccess, SessionRooms
+from actors.session.requests.snapshots import SnapshotRequests
+from actors.session.requests.stream_events import StreamEvents
+from actors.session.requests.websdk_owner import SessionOwner
+from actors.session.socket.receive_quota import ReceiveQuota
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
 from protocol.rooms.info_texts import RoomRefused
 from protocol.signaling.frame_codec import weigh_frame

@@ -11,8 +11,8 @@ import trio
 
 from actors.node.ports.recorder import NoSuchPublication
 from actors.node.ports.snapshot import SnapshotRefused
-from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
-from actors.session.websdk_owner import SessionOwner
+from actors.session.requests.backend_requests import TOO_MANY_WAITING, BackendRequests
+from actors.session.requests.websdk_owner import SessionOwner
 from actors.stream import StreamServices
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import Allow, HookMethod, Verdict, snapshot_body

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.hooks.lanes.lane import HookLane
-from actors.session.client_identity import ClientIdentity
-from actors.session.greeting import greet, take_leave
+from actors.session.login.client_identity import ClientIdentity
+from actors.session.login.greeting import greet, take_leave
 from actors.session.services import SessionServices
-from actors.session.writing import FrameWriter
+from actors.session.socket.writing import FrameWriter
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.signaling.frames import Connection
 from protocol.signaling.session_statuses import SessionStatus
