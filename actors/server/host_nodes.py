@@ -14,7 +14,7 @@ from actors.operator.server import serve_lines
 from actors.runtime.timeouts import fail_after
 from actors.storage.failing_nodes import FailingNodes
 from actors.web.api.console.tables import SNAPSHOT_AGE
-from actors.web.api.looks import Looks, answer_look
+from actors.web.api.server.looks import Looks, answer_look
 from actors.web.api.shared_snapshots import SharedSnapshots
 from protocol.operator.callers import Operator
 from protocol.operator.grammar import CommandError

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 from actors.storage.reload import ReloadReport
-from actors.web.api.administration import Reload
+from actors.web.api.server.administration import Reload
 
 
 class HostReload:

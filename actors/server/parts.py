@@ -43,7 +43,7 @@ from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.snapshots import StreamSnapshots
-from actors.web.api.health import Readiness
+from actors.web.api.server.health import Readiness
 from actors.workers.capturing.source_access import SourceAccess
 from actors.workers.pushing.pushes import Pushes
 from actors.workers.recording.record_groups import RecordGroups

@@ -12,10 +12,10 @@ from actors.operator.commands.sources import SourceDesk
 from actors.server.host_reload import HostReload
 from actors.server.owned_ports import OwnedPorts
 from actors.server.parts import Parts
-from actors.web.api.administration import AdminResource, Reload
 from actors.web.api.console.start_page import PageInfo
-from actors.web.api.looks import OwnLooks
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.administration import AdminResource, Reload
+from actors.web.api.server.looks import OwnLooks
+from actors.web.api.server.monitoring import Monitoring
 from actors.web.app import RestPorts, create_app
 from actors.web.media_routes import MediaPorts
 from actors.web.public_app import create_public_app

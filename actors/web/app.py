@@ -19,28 +19,28 @@ from actors.node.ports.control import NodeControl
 from actors.node.ports.data import MessagePorts
 from actors.node.ports.drain import LocalDrain
 from actors.node.ports.keyed_requests import KeyedRequests
-from actors.web.api.administration import AdminResource
-from actors.web.api.apps import AppPort, AppResource
-from actors.web.api.bans import BanResource
-from actors.web.api.connections import ConnectionResource
+from actors.web.api.clients.bans import BanResource
+from actors.web.api.clients.connections import ConnectionResource
+from actors.web.api.clients.data import DataResource
+from actors.web.api.clients.rooms import RoomResource
+from actors.web.api.console.embed_player import EmbedPlayer
 from actors.web.api.console.login import PageLoginResource
 from actors.web.api.console.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.console.tabs import ConsoleResource
 from actors.web.api.coverage import on_nodes_silent
-from actors.web.api.data import DataResource
-from actors.web.api.description import ApiDescription
-from actors.web.api.echo import ECHO_ROUTES
-from actors.web.api.embed_player import EmbedPlayer
-from actors.web.api.events import EventResource
-from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
-from actors.web.api.looks import Looks, looks_of
-from actors.web.api.metrics import MetricsResource
-from actors.web.api.monitoring import Monitoring
-from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
-from actors.web.api.sources import SourcePort, SourceResource
-from actors.web.api.streams import StreamResource
+from actors.web.api.server.administration import AdminResource
+from actors.web.api.server.apps import AppPort, AppResource
+from actors.web.api.server.description import ApiDescription
+from actors.web.api.server.echo import ECHO_ROUTES
+from actors.web.api.server.events import EventResource
+from actors.web.api.server.health import Health, Readiness
+from actors.web.api.server.looks import Looks, looks_of
+from actors.web.api.server.metrics import MetricsResource
+from actors.web.api.server.monitoring import Monitoring
+from actors.web.api.streams.sources import SourcePort, SourceResource
+from actors.web.api.streams.streams import StreamResource
 from actors.web.audit_trail import AuditTrail
 from actors.web.guard import Guard, machine_names
 from actors.web.http.body_limits import BodyLimits

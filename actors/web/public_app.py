@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from actors.node.ports.balancer import BalancerPort
 from actors.node.ports.recorder import RecordFilesPort
 from actors.node.ports.whip import WhipPort
-from actors.web.api.balancer import BalancerResource
+from actors.web.api.console.embed_player import EmbedPlayer
 from actors.web.api.console.start_page import PageInfo
-from actors.web.api.embed_player import EmbedPlayer
-from actors.web.api.record_files import RecordFiles
+from actors.web.api.recordings.record_files import RecordFiles
 from actors.web.api.routes import ApiRoute, RouteTable
-from actors.web.api.whip import WhipResource
+from actors.web.api.server.balancer import BalancerResource
+from actors.web.api.streams.whip import WhipResource
 from actors.web.guard import plain_path, with_safe_headers
 from actors.web.http.body_limits import BodyLimits
 from actors.web.open_paths import is_for_pages, with_whip_cors

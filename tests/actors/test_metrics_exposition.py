@@ -13,7 +13,7 @@ from actors.metrics.census import Census
 from actors.metrics.exposition import SAMPLES_AT_ONCE, Readings, exposition
 from actors.metrics.metrics import MAX_AGE, Metrics
 from actors.node.supervisor import Supervisor
-from actors.web.api.metrics import MetricsResource
+from actors.web.api.server.metrics import MetricsResource
 from protocol.metrics.families import BY_NAME, FAMILIES, FamilyKind
 from protocol.metrics.histogram import WAITS, Histogram
 from protocol.metrics.labels import Labels

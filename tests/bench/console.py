@@ -26,7 +26,7 @@ from actors.metrics.overview import Sample
 from actors.net.tcp_listeners import open_listener
 from actors.node.supervisor import Supervisor
 from actors.web.api.console.tables import PageTables, TableQuery
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.monitoring import Monitoring
 from actors.web.http.server import serve_web
 from actors.web.sites import http_listeners
 from config.listeners import ListenerKeys

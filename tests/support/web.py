@@ -23,9 +23,9 @@ from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.console.start_page import PageInfo
-from actors.web.api.health import Readiness
-from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
+from actors.web.api.server.health import Readiness
+from actors.web.api.server.monitoring import Monitoring
 from actors.web.app import RestPorts, api_routes, create_app
 from actors.web.media_routes import MediaPorts
 from actors.web.refusals import Refusals

@@ -9,7 +9,7 @@ from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_table import CallTable
 from actors.calls.sip.registration_table import RegistrationTable
 from actors.node.supervisor import Supervisor
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.monitoring import Monitoring
 from protocol.access.roles import Role
 from protocol.calls.statuses import CallStatus
 from protocol.operator.commands import parse

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.cluster.shared.events import WANTED_FOR
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.monitoring import Monitoring
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.messages import Notice

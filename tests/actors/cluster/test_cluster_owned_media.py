@@ -15,7 +15,7 @@ from actors.cluster.owned.owners import SLACK
 from actors.cluster.requests.asking import REPEAT_AT_MOST
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
-from actors.web.api.records import START_TIMEOUT
+from actors.web.api.recordings.records import START_TIMEOUT
 from actors.web.media_routes import MediaPorts
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.messages import NodeReply

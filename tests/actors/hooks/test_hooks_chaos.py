@@ -14,7 +14,7 @@ import trio
 from attrs import define, field
 from trio.testing import MockClock
 
-from actors.web.api.streams import BY_REST
+from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
 from tests.support.memory_socket import MemorySocket

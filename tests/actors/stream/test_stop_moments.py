@@ -18,7 +18,7 @@ from actors.node.directory import Claim, Directory
 from actors.session.socket.outbox import OUTBOX_BYTES
 from actors.session.socket.reading import CLIENT_CLOSED, InboundFrame
 from actors.stream import Broadcast
-from actors.web.api.streams import BY_REST
+from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
 from protocol.signaling.frame_codec import decode
 from protocol.signaling.frame_codec import encode_message as encoded

@@ -13,7 +13,7 @@ from actors.node.control import LocalNode
 from actors.stream import StreamRefused
 from actors.stream.end_reasons import SESSION_DISCONNECT
 from actors.stream.keep_alive_schedule import StreamKeepAlive
-from actors.web.api.streams import BY_REST
+from actors.web.api.streams.streams import BY_REST
 from protocol.hooks import HookMethod, RestClientConfig
 from protocol.node.filters import StreamFilter
 from protocol.stream.events import StreamEvent

@@ -4,7 +4,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.web.api.streams import BY_REST
+from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
 from tests.support.signaling_rig import signaling_rig, stream_request
 

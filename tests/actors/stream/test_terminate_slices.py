@@ -17,7 +17,7 @@ from actors.session import Session
 from actors.session.socket.reading import CLIENT_CLOSED
 from actors.stream import Stream
 from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
-from actors.web.api.streams import BY_REST
+from actors.web.api.streams.streams import BY_REST
 from protocol.node.descriptions import StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.web.api.balancer import host_of
+from actors.web.api.server.balancer import host_of
 
 
 @pytest.mark.parametrize(

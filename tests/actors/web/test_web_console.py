@@ -10,8 +10,8 @@ from attrs import evolve
 from actors.events.event_log import EventLog
 from actors.hooks.recent_calls import MAX_FAILED, MAX_LATEST
 from actors.web.api.console.tables import MAX_ROWS, ROWS
-from actors.web.api.looks import SHOWN_CALLS
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.looks import SHOWN_CALLS
+from actors.web.api.server.monitoring import Monitoring
 from config.apps import ALL_METHODS, App
 from config.loading import load_settings
 from config.settings import TABLE

@@ -13,8 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.access.control import AccessControl
 from actors.events.event_log import EventLog
-from actors.web.api.events import ALIVE_INTERVAL, REST
-from actors.web.api.monitoring import Monitoring
+from actors.web.api.server.events import ALIVE_INTERVAL, REST
+from actors.web.api.server.monitoring import Monitoring
 from protocol.access.roles import Role
 from protocol.node.server_events import EventType
 from tests.support.access import access_of, bearer, token

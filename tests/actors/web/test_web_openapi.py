@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.web.api.health import Readiness
+from actors.web.api.server.health import Readiness
 from protocol.node.descriptions import StreamTraffic
 from tests.support.openapi import PATH, Described
 from tests.support.streams import StreamWorld, connection, stream

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from actors.node.ports.whip import WhipAnswer, WhipRequest
 from actors.web.api.routes import ApiRoute
-from actors.web.api.whip import WhipResource
+from actors.web.api.streams.whip import WhipResource
 from actors.web.public_app import create_public_app, public_routes
 from actors.web.refusals import Refusals
 from config.settings import RecordsAccess, Settings

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from actors.web.api.health import Readiness
+from actors.web.api.server.health import Readiness
 from protocol.node.descriptions import StreamTraffic
 from tests.support.streams import StreamWorld, connection, stream
 from tests.support.web import OWN, client_of

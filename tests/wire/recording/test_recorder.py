@@ -16,7 +16,7 @@ from attrs import evolve
 
 from actors.node.ports.recorder import RecordingRefused, RecordWish
 from actors.stream.recorder import until_begun
-from actors.web.api.records import recording_refusal
+from actors.web.api.recordings.records import recording_refusal
 from actors.workers.recording.record_folder import PART
 from actors.workers.recording.recording import RESTARTS, Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus

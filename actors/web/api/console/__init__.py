@@ -1,1 +1,1 @@
-"""The server's side of the console: its files, its login, its tables, and what its tabs show."""
+"""The server's side of its pages: the console's files, login, tables and tabs, and the player for other sites."""

@@ -16,8 +16,8 @@ from actors.metrics.exposition import CONTENT_TYPE
 from actors.node.ports.control import NodeControl
 from actors.node.ports.room import RoomControl
 from actors.web.api.console.tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, table_query
-from actors.web.api.health import Readiness
 from actors.web.api.routes import ApiRoute
+from actors.web.api.server.health import Readiness
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of
 from actors.web.responses import JsonAnswer, StaticContent

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.ports.control import NodeControl
-from actors.web.api.apps import app_object
 from actors.web.api.console.calls import ConsoleCalls
 from actors.web.api.console.tables import SNAPSHOT_AGE, stream_row
-from actors.web.api.looks import Looks, OwnLooks
-from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.server.apps import app_object
+from actors.web.api.server.looks import Looks, OwnLooks
+from actors.web.api.server.monitoring import Monitoring
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
 from config.apps import ALL_METHODS

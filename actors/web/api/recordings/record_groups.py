@@ -19,9 +19,9 @@ from actors.node.ports.recorder import (
 )
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, nothing_found
-from actors.web.api.records import NO_PUBLICATION, START_TIMEOUT, recording_refusal
+from actors.web.api.recordings.records import NO_PUBLICATION, START_TIMEOUT, recording_refusal
 from actors.web.api.routes import ApiRoute, acting_route
-from actors.web.api.streams import search_fields
+from actors.web.api.streams.streams import search_fields
 from actors.web.callers import check_unbound, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer

@@ -18,7 +18,7 @@ from actors.web.api.coverage import (
 )
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams import search_fields
+from actors.web.api.streams.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import (

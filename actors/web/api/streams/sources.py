@@ -10,7 +10,7 @@ from starlette.responses import Response
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStoreError
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams import no_match, search_fields
+from actors.web.api.streams.streams import no_match, search_fields
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
 from protocol.access.roles import Role

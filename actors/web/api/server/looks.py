@@ -9,7 +9,7 @@ import trio
 
 from actors.hooks.recent_calls import RecentCall
 from actors.runtime.slices import slices
-from actors.web.api.monitoring import Monitoring, OtherNodes
+from actors.web.api.server.monitoring import Monitoring, OtherNodes
 from protocol.metrics.host_nodes import (
     Groups,
     labelled_metrics,

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from actors.runtime.logs import get_logger
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams import no_match, search_fields
+from actors.web.api.streams.streams import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import LIFTED_HEADER, TOTAL_HEADER, ListAnswer, empty_answer

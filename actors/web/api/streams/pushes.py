@@ -21,7 +21,7 @@ from actors.node.ports.push import (
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
 from actors.web.api.routes import DONE, ApiRoute, Endpoint, acting_route
-from actors.web.api.streams import search_fields
+from actors.web.api.streams.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer

@@ -1,0 +1,1 @@
+"""Routes about calls by SIP."""
