@@ -11,7 +11,7 @@ from actors.events.event_log import MAX_TEXT, EventLog
 from actors.stream.life_report import StatusReports
 from protocol.node.server_events import EventFilter, EventType
 from protocol.stream.info_texts import StreamInfo
-from tests.support import streams
+from tests.support.web import stream_world
 
 STATUS = EventType.STREAM_STATUS
 
@@ -63,8 +63,8 @@ def test_the_text_of_an_enumeration_is_written_as_any_other_and_once(monkeypatch
 def test_the_last_status_of_a_stream_is_held_until_its_owner_has_been_told() -> None:
     log = EventLog()
     reports = StatusReports(log)
-    reports.status(streams.stream("a"), is_last=False)
-    reports.status(streams.stream("a"), is_last=True)
+    reports.status(stream_world.stream("a"), is_last=False)
+    reports.status(stream_world.stream("a"), is_last=True)
     assert len(log.history()) == 1
     reports.release()
     reports.release()

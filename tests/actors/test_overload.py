@@ -8,7 +8,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.runtime.overload import CALM_TICK, HOLD, TICK, Overload
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 
 def note(overload: Overload, *lags: float, start: float = 0.0) -> float:

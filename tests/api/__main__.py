@@ -19,8 +19,8 @@ from pathlib import Path
 import trio
 
 from tests.api.world import SESSIONS, STREAMS, lasting_world
-from tests.support.openapi import PATH
-from tests.support.server_process import ROOT, ServerProcess, running_server
+from tests.support.servers.server_process import ROOT, ServerProcess, running_server
+from tests.support.web.openapi import PATH
 
 SCHEMATHESIS = ROOT / ".venv-api/bin/schemathesis"
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -13,8 +13,8 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from protocol.access.bans import BanAction
-from tests.support.media_peer import MediaPeer
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 SESSIONS = 10
 STREAMS = 5

@@ -22,11 +22,11 @@ import psutil
 import trio
 from attrs import define, field, frozen
 
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import ACCOUNT, PageCall, call
-from tests.support.ports import unused_port
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call
+from tests.support.network.ports import unused_port
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 RATE = 50
 """Packets a second each way."""

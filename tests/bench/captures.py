@@ -14,8 +14,8 @@ from pathlib import Path
 import trio
 
 from tests.bench.worker_starts import memory_of, processor_time
-from tests.support.full_server import FullServer, full_server
-from tests.support.rtsp_source import Camera, make_media, rtsp_source
+from tests.support.capture.rtsp_source import Camera, make_media, rtsp_source
+from tests.support.servers.full_server import FullServer, full_server
 
 SETTLING = 6.0
 """Seconds after the last one has begun."""

@@ -22,9 +22,9 @@ from attrs import define, field
 
 from config.settings import Settings
 from protocol.cluster.redis_url import parse_redis_url
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.real_redis_nodes import real_nodes
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.real_redis_nodes import real_nodes
+from tests.support.redis.redis_server import RedisServer, redis_server
 
 KEPT = 1.0
 """Seconds that a name is kept."""

@@ -32,9 +32,9 @@ from protocol.cluster.redis_url import RedisUrl, parse_redis_url
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Page
-from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream
-from tests.support.real_redis_nodes import TIMEOUT, real_nodes
-from tests.support.redis_server import redis_server
+from tests.support.cluster.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream
+from tests.support.cluster.real_redis_nodes import TIMEOUT, real_nodes
+from tests.support.redis.redis_server import redis_server
 
 TARGET = 2.0
 """Bare rounds that finding or stopping one stream may take (medians)."""

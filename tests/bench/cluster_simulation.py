@@ -14,7 +14,7 @@ import time
 import trio
 import trio.testing
 
-from tests.support.cluster_simulation import Tally, simulate
+from tests.support.cluster.cluster_simulation import Tally, simulate
 
 
 def run(*, nodes: int, seconds: float, seed: int) -> Tally:

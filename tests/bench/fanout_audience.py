@@ -26,7 +26,7 @@ from attrs import define, field, frozen
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtp import HEADER_SIZE
 from protocol.webrtc.srtp import SrtpReceiver
-from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
+from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKET_SIZE = 1200  # of RTP as viewers get it, before encryption

@@ -27,9 +27,9 @@ import httpx
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
-from tests.support.rtsp_source import launched_camera
-from tests.support.sdk_page import SdkPage, SdkStream
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import SdkPage, SdkStream
+from tests.support.capture.rtsp_source import launched_camera
+from tests.support.servers.server_process import ServerProcess, running_server
 
 WIDTH, HEIGHT, BLOCK, BITS, RATE = 640, 360, 32, 20, 30
 SETTLING = 4.0  # seconds until the jitter buffer has found its size

@@ -38,9 +38,9 @@ from actors.stream.keep_alive_schedule import StreamKeepAlive
 from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod
-from tests.support import behaviours
-from tests.support.backend import open_backend, unaccepting_url
-from tests.support.hook_transport import exchange
+from tests.support.hooks import behaviours
+from tests.support.hooks.backend import open_backend, unaccepting_url
+from tests.support.hooks.hook_transport import exchange
 
 AT_ONCE = 32
 DONE = StopReason(cause="done")

@@ -38,7 +38,7 @@ from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod
 from tests.bench.hooks import BODY, Sink, open_files
-from tests.support.backend import refused_url, unaccepting_url
+from tests.support.hooks.backend import refused_url, unaccepting_url
 
 SICK_SESSIONS, WELL_SESSIONS = 200, 20
 SETTINGS = Settings(rest_request_timeout=1.0, rest_lane_size=50, rest_lanes_total=5000)

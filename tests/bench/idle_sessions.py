@@ -19,8 +19,8 @@ import psutil
 import trio
 from trio_websocket import ConnectionClosed, open_websocket_url
 
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import untrusting
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import untrusting
 
 AT_ONCE = 20
 """Handshakes under way at a time."""

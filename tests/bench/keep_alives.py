@@ -16,7 +16,7 @@ from actors.daemon import configure_gc
 from actors.runtime.actor import SHUTDOWN
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from tests.bench.pass_meter import PassMeter
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 INTERVAL = 10.0
 PER_SESSION = 100

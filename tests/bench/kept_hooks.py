@@ -35,8 +35,8 @@ from actors.hooks.lanes.lane import HookLane
 from actors.storage.hook_spool import NO_ATTEMPTS, HookSpoolFile
 from protocol.hooks import HookMethod
 from protocol.hooks.kept_hook import KeptHook
-from tests.support.hook_rig import APP, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
-from tests.support.spools import spool_at, totals_at
+from tests.support.hooks.hook_rig import APP, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
+from tests.support.hooks.spools import spool_at, totals_at
 
 KEEPING = evolve(APP, spool="all")
 STATUS = HookMethod.STREAM_STATUS_EVENT

@@ -18,13 +18,13 @@ import av
 import trio
 from attrs import define, field
 
-from tests.support.full_server import full_server
-from tests.support.h264_viewer import h264_viewer
-from tests.support.media_peer import MediaPeer, Received, vp8_delta, vp8_key_frame
-from tests.support.media_rig import media_rig
-from tests.support.rtmp_server import rtmp_server
-from tests.support.rtsp_source import make_media
-from tests.support.wcs_client import wcs_client
+from tests.support.capture.rtsp_source import make_media
+from tests.support.media.media_rig import media_rig
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer
+from tests.support.webrtc.media_peer import MediaPeer, Received, vp8_delta, vp8_key_frame
+from tests.support.workers.rtmp_server import rtmp_server
 
 TAIL = 24
 """Bytes at the end of a picture's last packet, by which it is known again."""

@@ -18,7 +18,7 @@ from attrs import define
 
 from tests.bench.fanout_audience import allow_many_sockets
 from tests.bench.rest_terminate import SETTINGS, TIME_LIMIT, Publisher, hold, offer, passes, run_publisher
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess, running_server
 
 LOOKS = (
     ("find one by its name", "POST", "/rest-api/stream/find", '{"name": "s0-7"}'),

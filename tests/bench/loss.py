@@ -25,8 +25,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.bench.lossy_relay import LossyRelay, Network
 from tests.e2e.conftest import CHROMIUM, FLAGS, SiteHandler
-from tests.support.sdk_page import SdkPage, SdkStream
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import SdkPage, SdkStream
+from tests.support.servers.server_process import ServerProcess, running_server
 
 SERVER, RELAY = "127.0.0.1", "127.0.0.2"
 PLAYERS = 2

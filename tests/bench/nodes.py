@@ -17,9 +17,9 @@ import psutil
 import trio
 from attrs import define, field, frozen
 
-from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 PAYLOAD = 1_000
 """Bytes of a packet."""

@@ -19,8 +19,8 @@ import trio
 from attrs import define, field
 
 from protocol.webrtc import rtp
-from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.wcs_client import ClientStream, wcs_client
+from tests.support.session.wcs_client import ClientStream, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 NAME: Final = "other"
 INTERVAL: Final = 0.008

@@ -24,10 +24,10 @@ from av.video.frame import VideoFrame
 from actors.workers.pushing.push import Push
 from protocol.webrtc.sdp import MediaKind
 from tests.bench.worker_starts import memory_of, processor_time
-from tests.support.plain_media import PlainSource
-from tests.support.push_rig import Studio, studio, taken
-from tests.support.rtmp_server import rtmp_server
-from tests.support.rtp_packets import build_header
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.workers.push_rig import Studio, studio, taken
+from tests.support.workers.rtmp_server import rtmp_server
 
 WIDTH, HEIGHT, RATE, LOOP = 640, 360, 30, 4
 """LOOP: seconds of media that are encoded, and sent again and again."""

@@ -32,13 +32,13 @@ from actors.hooks.call_log import CallLog, HookCall, Progress
 from protocol.hooks import HookMethod, TimedOut
 from protocol.hooks import Outcome as HookOutcome
 from protocol.stream.statuses import StreamStatus
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import Behaviour, Exchange, allow, deny, drop, hang, reset
-from tests.support.full_server import FullServer, full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.operator import run_wcs
-from tests.support.server_process import POLL
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import Behaviour, Exchange, allow, deny, drop, hang, reset
+from tests.support.operator.operator_console import run_wcs
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.server_process import POLL
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 NAMES = [f"name{number}" for number in range(6)]
 APP = "random"

@@ -24,10 +24,10 @@ from protocol.stream.record_names import RecordFacts
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.sdp import MediaKind
 from tests.bench.worker_starts import memory_of, processor_time
-from tests.support.media_peer import vp8_key_frame
-from tests.support.media_rig import Rig, media_rig
-from tests.support.plain_media import PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Rig, media_rig
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_key_frame
 
 PICTURES, SOUNDS = 30, 50
 

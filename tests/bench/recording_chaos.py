@@ -34,7 +34,7 @@ from attrs import field, frozen
 from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds, machine
 from tests.bench.peers.servers import STREAM
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess, running_server
 
 HOST = "127.0.0.1"
 SETTINGS = {"ip": HOST, "records.min_free": 0, "records.max_running": 200, "records.access": "public"}

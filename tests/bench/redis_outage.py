@@ -18,9 +18,9 @@ import trio
 
 from tests.bench import relays
 from tests.bench.relays import Load, TimedViewer
-from tests.support.redis_server import RedisServer, redis_server
-from tests.support.server_process import running_server
-from tests.support.wcs_client import ClientStream, wcs_client
+from tests.support.redis.redis_server import RedisServer, redis_server
+from tests.support.servers.server_process import running_server
+from tests.support.session.wcs_client import ClientStream, wcs_client
 
 TARGET = 1.10
 """How much longer the slowest hundredth may take without Redis."""

@@ -19,10 +19,10 @@ import psutil
 import trio
 from attrs import define, field, frozen
 
-from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.redis_server import redis_server
-from tests.support.server_process import ROOT, ServerProcess, running_server
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.redis.redis_server import redis_server
+from tests.support.servers.server_process import ROOT, ServerProcess, running_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 PACKET = 1_000
 """Bytes of payload."""

@@ -38,8 +38,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from tests.bench.pass_meter import ASK, MARK
 from tests.bench.peers.clocks import ANCILLARY_SIZE, SO_TIMESTAMPNS, stamp_of
-from tests.support.media_peer import MediaPeer
-from tests.support.server_process import POLL, ROOT, ServerProcess, running_server
+from tests.support.servers.server_process import POLL, ROOT, ServerProcess, running_server
+from tests.support.webrtc.media_peer import MediaPeer
 
 COUNTS = (1, 100, 5000)
 SETTINGS = {

@@ -17,7 +17,7 @@ from actors.media.sending.sender import FanOut, Recipient
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from tests.bench.fanout_audience import allow_many_sockets, count_datagrams, load
 from tests.bench.fanout_server import SENDERS
-from tests.support.fan_out_rig import keys_of, open_socket, rtp_packet
+from tests.support.media.fan_out_rig import keys_of, open_socket, rtp_packet
 
 ROUNDS = 25
 PACKETS = 5  # in one round

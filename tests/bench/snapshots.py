@@ -31,9 +31,9 @@ from config.settings import Settings
 from protocol.stream.pictures import PictureFormat, PictureSpec
 from protocol.webrtc.sdp import MediaKind
 from tests.bench.worker_starts import processor_time
-from tests.support.media_rig import Rig, media_rig
-from tests.support.plain_media import PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Rig, media_rig
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
 SPECS = (

@@ -7,10 +7,10 @@ from pathlib import Path
 import trio
 
 from protocol.cluster.members import LEASE
-from tests.support.redis_server import redis_server
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.two_nodes import refused, until_news
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.cluster.two_nodes import refused, until_news
+from tests.support.redis.redis_server import redis_server
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
 
 FROZEN = 10.0
 SHORTLY = 4.0

@@ -9,12 +9,12 @@ import pytest
 import trio
 
 from protocol.cluster.members import LEASE
-from tests.support.redis_server import redis_server
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.two_nodes import refused, until_news
-from tests.support.wcs_client import wcs_client
+from tests.support.cluster.two_nodes import refused, until_news
+from tests.support.redis.redis_server import redis_server
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import wcs_client
 
-ODD = "tests.support.odd_server"
+ODD = "tests.support.cluster.odd_server"
 SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000}
 HOUR = 3600
 

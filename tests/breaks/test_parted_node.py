@@ -6,10 +6,10 @@ from pathlib import Path
 import trio
 
 from protocol.cluster.members import LEASE
-from tests.support.cluster_pair import until
-from tests.support.nat import Nat
-from tests.support.parted_nodes import parted
-from tests.support.two_nodes import cluster_of, refused, until_news, until_seen
+from tests.support.cluster.cluster_pair import until
+from tests.support.cluster.parted_nodes import parted
+from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
+from tests.support.network.nat import Nat
 
 FAR = 0.15
 """Seconds each way."""

@@ -7,9 +7,9 @@ import pytest
 import trio
 
 from protocol.cluster.members import LEASE
-from tests.support.cabled_machines import AWAY, HOME, Machines, two_machines
+from tests.support.cluster.two_nodes import refused, until_news
+from tests.support.network.cabled_machines import AWAY, HOME, Machines, two_machines
 from tests.support.root import needs_root
-from tests.support.two_nodes import refused, until_news
 
 SMALL_MTU = 1280
 """The least that IPv6 allows (RFC 8200 section 5); tunnels often have no more."""

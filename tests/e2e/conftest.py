@@ -13,10 +13,10 @@ import playwright.sync_api
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
-from tests.support.sdk_page import OLD_SDK, OpenPage, SdkPage
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.tabs import Tabs
+from tests.support.browsers.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
+from tests.support.browsers.sdk_page import OLD_SDK, OpenPage, SdkPage
+from tests.support.browsers.tabs import Tabs
+from tests.support.servers.server_process import ServerProcess, running_server
 
 HERE = Path(__file__).parent
 SDKS = {

@@ -7,12 +7,12 @@ import pytest
 from attrs import define
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.backend import ScriptedBackend, backend_thread
-from tests.support.behaviours import app_config, deny, rewrite
-from tests.support.kamailio import kamailio
-from tests.support.sdk_page import PATIENCE, OpenPage
-from tests.support.sdk_phone import HEARS, SdkPhone
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import PATIENCE, OpenPage
+from tests.support.browsers.sdk_phone import HEARS, SdkPhone
+from tests.support.calls.kamailio import kamailio
+from tests.support.hooks.backend import ScriptedBackend, backend_thread
+from tests.support.hooks.behaviours import app_config, deny, rewrite
+from tests.support.servers.server_process import ServerProcess, running_server
 
 PASSWORD = "1234"
 """The one of the SDK's suite. Each test has accounts of its own: Phone Min's outlive their pages (`keepAlive`)."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.echo_phone import EchoPhone, echo_phone
-from tests.support.sdk_page import OpenPage, SdkPage
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import OpenPage, SdkPage
+from tests.support.calls.echo_phone import EchoPhone, echo_phone
+from tests.support.servers.server_process import ServerProcess, running_server
 
 CALL = """(callee) => {
   const display = () => document.getElementById("displays").appendChild(document.createElement("div"));

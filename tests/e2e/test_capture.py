@@ -3,10 +3,10 @@
 from http import HTTPStatus
 from pathlib import Path
 
-from tests.support import plain_http
-from tests.support.rtsp_source import make_media, rtsp_source
-from tests.support.sdk_page import OpenPage
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.capture.rtsp_source import make_media, rtsp_source
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess
 
 
 def test_pages_play_a_camera(open_page: OpenPage, server: ServerProcess, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.conftest import SDKS
-from tests.support import plain_http
-from tests.support.sdk_page import PATIENCE
-from tests.support.server_process import ROOT, ServerProcess
+from tests.support.browsers.sdk_page import PATIENCE
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ROOT, ServerProcess
 
 PROGRAM = ROOT / "docs/examples/chat_backend.py"
 SDK = SDKS["sdk"] / "flashphoner.js"

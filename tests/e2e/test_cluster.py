@@ -11,11 +11,11 @@ from httpx import HTTPStatusError, codes
 from playwright.sync_api import Page
 
 from tests.e2e.conftest import pages_key
-from tests.support.redis_server import RedisServer
-from tests.support.room_tab import RoomTab
-from tests.support.sdk_page import OpenPage, SdkPage, all_see
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.tabs import Tabs
+from tests.support.browsers.room_tab import RoomTab
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, all_see
+from tests.support.browsers.tabs import Tabs
+from tests.support.redis.redis_server import RedisServer
+from tests.support.servers.server_process import ServerProcess, running_server
 
 OpenOn = Callable[[ServerProcess], SdkPage]
 

@@ -1,6 +1,6 @@
 """CONNECTION_QUALITY: the SDK compares what its browser counts with what the server says it gets and sends."""
 
-from tests.support.sdk_page import OpenPage, SdkStream
+from tests.support.browsers.sdk_page import OpenPage, SdkStream
 
 SETTINGS = {"inbound_video_rate_stat_send_interval": 1, "outbound_video_rate_stat_send_interval": 1}
 

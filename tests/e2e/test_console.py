@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.sdk_page import PATIENCE, SMALL_VIDEO, OpenPage
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import PATIENCE, SMALL_VIDEO, OpenPage
+from tests.support.servers.server_process import ServerProcess, running_server
 
 CONSOLE = "/sdk/examples/demo/streaming/console/console.html"
 

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from tests.support import plain_http
-from tests.support.rtsp_source import make_media, rtsp_source
-from tests.support.sdk_page import PATIENCE, OpenPage
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import PATIENCE, OpenPage
+from tests.support.capture.rtsp_source import make_media, rtsp_source
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess
 
 SETTINGS = {"public.address": "127.0.0.1", "public.port": 0, "capture.allow": "127.0.0.1", "capture.linger": 50}
 WILD = {"urlServer": "", "mediaProviders": "WebRTC,Flash,MSE,WSPlayer", "unknown": "1"}

@@ -1,7 +1,7 @@
 """How streams end, no matter who ends them, and what each page is told."""
 
-from tests.support.sdk_page import OpenPage, Seen
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, Seen
+from tests.support.servers.server_process import ServerProcess
 
 
 def test_a_publisher_stops_and_its_players_fall(connected_page: OpenPage) -> None:

@@ -1,7 +1,7 @@
 """What pages tell each other through streams, and what they ask of the server beside media."""
 
-from tests.support.sdk_page import OpenPage, SdkStream
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, SdkStream
+from tests.support.servers.server_process import ServerProcess
 
 MUTES = ("audioMuted", "audioUnmuted", "videoMuted", "videoUnmuted")
 

@@ -4,8 +4,8 @@ import pytest
 from attrs import frozen
 from httpx import codes
 
-from tests.support.sdk_page import OpenPage, SdkPage, SdkStream
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, SdkStream
+from tests.support.servers.server_process import ServerProcess
 
 BOTH_WAYS = [("firefox", "chromium"), ("chromium", "firefox")]
 

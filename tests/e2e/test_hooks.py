@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.backend import ScriptedBackend, backend_thread
-from tests.support.behaviours import Behaviour, Exchange, ReceivedCall, allow, app_config, deny, rewrite
-from tests.support.sdk_page import OpenPage, SdkPage, Seen
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, Seen
+from tests.support.hooks.backend import ScriptedBackend, backend_thread
+from tests.support.hooks.behaviours import Behaviour, Exchange, ReceivedCall, allow, app_config, deny, rewrite
+from tests.support.servers.server_process import ServerProcess
 
 SETTINGS = {
     "keep_alive_streaming_sessions_enabled": "true",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from httpx import codes
 
-from tests.support.sdk_page import OpenPage
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.servers.server_process import ServerProcess
 
 
 def no_ban_is_left(server: ServerProcess) -> bool:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.support.sdk_page import OpenPage
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.servers.server_process import ServerProcess, running_server
 
 
 def test_pages_connect_over_tls_with_the_certificate_that_the_server_made(

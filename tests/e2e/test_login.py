@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.access import basic
-from tests.support.sdk_page import OpenPage
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.start_page import PATIENCE, StartPage
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.browsers.start_page import PATIENCE, StartPage
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.web.access import basic
 
 EXPECTED = "the server responded with a status of 401"
 """Chromium reports each refused request as an error of the page."""

@@ -2,9 +2,9 @@
 
 import httpx
 
-from tests.support import plain_http
-from tests.support.sdk_page import OpenPage
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess
 
 TCP = {"transport": "TCP"}
 

@@ -7,8 +7,8 @@ from itertools import cycle
 import pytest
 from httpx import codes
 
-from tests.support.sdk_page import OpenPage, SdkPage, SdkStream
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, SdkStream
+from tests.support.servers.server_process import ServerProcess, running_server
 
 NODES = 4
 SESSIONS = 40

@@ -2,7 +2,7 @@
 
 import base64
 
-from tests.support.sdk_page import OLD_SDK, OpenPage, SdkStream
+from tests.support.browsers.sdk_page import OLD_SDK, OpenPage, SdkStream
 
 SETTINGS = {"snapshot.timeout": 30_000}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.sdk_page import VIDEO_CODECS, OpenPage, Seen, all_see
+from tests.support.browsers.sdk_page import VIDEO_CODECS, OpenPage, Seen, all_see
 
 
 @pytest.mark.parametrize("codec", VIDEO_CODECS)

@@ -8,11 +8,11 @@ import av.error
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support import plain_http
-from tests.support.flv_reader import Heard, read_media
-from tests.support.rtmp_server import RtmpServer, rtmp_server
-from tests.support.sdk_page import PATIENCE
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import PATIENCE
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess
+from tests.support.workers.flv_reader import Heard, read_media
+from tests.support.workers.rtmp_server import RtmpServer, rtmp_server
 
 PAGE = "/sdk/examples/demo/streaming/webrtc-as-rtmp-republishing/webrtc-as-rtmp-republishing.html"
 SETTINGS = {"push.allow": "127.0.0.1"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.sdk_page import OpenPage, SdkPage
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import OpenPage, SdkPage
+from tests.support.servers.server_process import ServerProcess, running_server
 
 SETTINGS = {"records.access": "public", "records.min_free": 0}
 PLAYS_AND_SEEKS = """async (url) => {

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.room_tab import RoomTab
-from tests.support.sdk_page import Seen, all_see
-from tests.support.server_process import ServerProcess
-from tests.support.tabs import Tabs
+from tests.support.browsers.room_tab import RoomTab
+from tests.support.browsers.sdk_page import Seen, all_see
+from tests.support.browsers.tabs import Tabs
+from tests.support.servers.server_process import ServerProcess
 
 OpenRoomPage = Callable[..., RoomTab]
 """Opens a page under a login, which joins the rooms named."""

@@ -9,10 +9,10 @@ import pytest
 from attrs import define
 from playwright.sync_api import Frame, Locator, Page, Route, expect
 
-from tests.support.rtsp_source import make_media, rtsp_source
-from tests.support.sdk_page import PATIENCE, OpenPage
-from tests.support.server_process import ServerProcess
-from tests.support.tabs import Tabs
+from tests.support.browsers.sdk_page import PATIENCE, OpenPage
+from tests.support.browsers.tabs import Tabs
+from tests.support.capture.rtsp_source import make_media, rtsp_source
+from tests.support.servers.server_process import ServerProcess
 
 EXAMPLES = "/sdk/examples/demo/streaming"
 CONFERENCE = f"{EXAMPLES}/conference/conference.html"

@@ -7,8 +7,8 @@ import pytest
 
 from actors.access.audit import THREAD_NAME as AUDIT_THREAD
 from actors.runtime.log_writer import THREAD_NAME
-from tests.support.sdk_page import OpenPage, SdkPage
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.browsers.sdk_page import OpenPage, SdkPage
+from tests.support.servers.server_process import ServerProcess, running_server
 
 
 def _statuses_told(page: SdkPage) -> dict[str, str]:

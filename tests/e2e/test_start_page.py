@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.support.ports import unused_port
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.browsers.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.network.ports import unused_port
+from tests.support.servers.server_process import ServerProcess, running_server
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Route, expect
 
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.browsers.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.servers.server_process import ServerProcess, running_server
 
 
 @pytest.fixture(scope="module")

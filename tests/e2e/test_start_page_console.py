@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
+from tests.support.browsers.start_page import OpenStartPage, StartPage, start_pages
 from tests.support.masked_texts import MASKED_TEXTS
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.servers.server_process import ServerProcess, running_server
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 TABS = ("streams", "sessions", "rooms", "hooks", "apps", "events", "settings", "try")

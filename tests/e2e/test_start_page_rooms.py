@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.server_process import ServerProcess
-from tests.support.start_page import OpenStartPage, start_pages
+from tests.support.browsers.start_page import OpenStartPage, start_pages
+from tests.support.servers.server_process import ServerProcess
 
 
 @pytest.fixture

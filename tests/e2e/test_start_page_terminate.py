@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.browsers.start_page import OpenStartPage, StartPage, start_pages
+from tests.support.servers.server_process import ServerProcess, running_server
 
 SETTINGS = {"rest.terminate_all": "deny"}
 

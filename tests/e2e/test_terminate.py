@@ -10,8 +10,8 @@ import pytest
 from attrs import frozen
 from httpx import codes
 
-from tests.support.sdk_page import OpenPage, SdkPage, SdkStream, Seen, all_see
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, SdkStream, Seen, all_see
+from tests.support.servers.server_process import ServerProcess
 
 TERMINATED = Seen("FAILED", "Stopped by rest /terminate")
 FALLEN = Seen("FAILED", "Stopped by publisher stop")

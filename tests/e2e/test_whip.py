@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.support.sdk_page import OpenPage, SdkPage
-from tests.support.server_process import ServerProcess
+from tests.support.browsers.sdk_page import OpenPage, SdkPage
+from tests.support.servers.server_process import ServerProcess
 
 TOKEN = "open sesame"
 BEGIN = """async ([url, token, publishes]) => {

@@ -1,6 +1,6 @@
 """Streams whose media never comes up. The page can do nothing about it: only the server's own limits end them."""
 
-from tests.support.sdk_page import OpenPage, Seen
+from tests.support.browsers.sdk_page import OpenPage, Seen
 
 SETTINGS = {"ice_timeout": 4000, "play_wait_timeout": 300}
 

@@ -56,7 +56,7 @@ from protocol.webrtc.stun import StunError, build_response
 from protocol.webrtc.stun import parse as parse_stun
 from protocol.webrtc.twcc import TwccRecorder
 from tests.fuzz.sip_targets import SIP_TARGETS
-from tests.support.sdp_texts import PREFERENCE, TRANSPORT
+from tests.support.webrtc.sdp_texts import PREFERENCE, TRANSPORT
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CORPUS = Path(__file__).parent / "corpus"

@@ -21,14 +21,14 @@ import trio
 
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
-from tests.support.backend import backend_thread
-from tests.support.behaviours import answer
-from tests.support.echo_phone import EchoPhone, echo_phone
-from tests.support.page_call import ACCOUNT, call
-from tests.support.ports import unused_port
-from tests.support.queries import ALERTS, alert_queries, dashboard_queries
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.echo_phone import EchoPhone, echo_phone
+from tests.support.calls.page_call import ACCOUNT, call
+from tests.support.hooks.backend import backend_thread
+from tests.support.hooks.behaviours import answer
+from tests.support.network.ports import unused_port
+from tests.support.servers.queries import ALERTS, alert_queries, dashboard_queries
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
 
 WINDOW = "8s"
 TRAFFIC_SECONDS = 9.0

@@ -1,0 +1,1 @@
+"""What tests share, in folders by what it stands for. No test imports another test."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
+from tests.support.capture.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 
 HERE = Path(__file__).parent
 SLOW = {

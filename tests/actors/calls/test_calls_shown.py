@@ -16,11 +16,11 @@ from protocol.operator.commands import parse
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Done, NotDone
 from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
-from tests.support.access import access_of, bearer, token
-from tests.support.listed_call import ListedActor, description
-from tests.support.operator import live_commands_on
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.calls.listed_call import ListedActor, description
+from tests.support.operator.operator_console import live_commands_on
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 HOSTILE = "\x1b[2J"
 

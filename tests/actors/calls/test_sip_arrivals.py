@@ -9,7 +9,7 @@ from protocol.sip.messages.headers import NameAddress, parse_name_address, parse
 from protocol.sip.messages.message import parse_datagram
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions.machines import Hop
-from tests.support.sip_registrar import MemoryTransport, memory_endpoint
+from tests.support.calls.sip_registrar import MemoryTransport, memory_endpoint
 
 SERVER = Hop(transport="udp", host="192.0.2.10", port=5060)
 PLAN = RegistrationPlan(

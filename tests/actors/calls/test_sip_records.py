@@ -13,7 +13,7 @@ from actors.net.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.accounts.locating import ServerPlace, SrvRecord
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.transactions.machines import Hop
-from tests.support.memory_records import MemoryRecords
+from tests.support.calls.dns_records import MemoryRecords
 
 
 def srv(target: str, priority: int, port: int = 5060) -> SrvRecord:

@@ -20,8 +20,8 @@ from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallArrived
 from protocol.sip.messages.message import RequestMessage
 from protocol.sip.transactions.machines import Hop
-from tests.support.sip_peer import Holder, plan
-from tests.support.sip_registrar import memory_endpoint
+from tests.support.calls.sip_peer import Holder, plan
+from tests.support.calls.sip_registrar import memory_endpoint
 
 END = StopReason(cause="test")
 

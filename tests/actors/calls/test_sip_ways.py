@@ -11,8 +11,8 @@ from config.settings import Settings
 from protocol.sip.accounts.account import make_account
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.transactions.machines import Hop
-from tests.support.memory_records import NO_RECORDS
-from tests.support.sip_registrar import MemoryTransport
+from tests.support.calls.dns_records import NO_RECORDS
+from tests.support.calls.sip_registrar import MemoryTransport
 
 FIRST, SECOND, THIRD = (Hop(transport="tls", host=f"192.0.2.{last}", port=5061) for last in (10, 11, 12))
 SETTINGS = evolve(Settings(), sip_servers=read_servers("192.0.2.10;transport=tls"))

@@ -25,9 +25,9 @@ from actors.stream import Broadcast
 from protocol.calls.filters import CallFilter
 from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.listed_call import ListedActor, description
-from tests.support.owned_nodes import owned_nodes
+from tests.support.calls.listed_call import ListedActor, description
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.owned_nodes import owned_nodes
 
 ONE = CallFilter(call_id="c1")
 NEWS = StreamFilter(name="news", published=True)

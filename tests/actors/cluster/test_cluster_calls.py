@@ -23,9 +23,9 @@ from protocol.calls.filters import CallFilter
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.rest.paging import ALL, Page
-from tests.support.cluster_simulation import SimulatedNode, Tally
-from tests.support.listed_call import ListedActor, description
-from tests.support.memory_redis import MemoryRedis
+from tests.support.calls.listed_call import ListedActor, description
+from tests.support.cluster.cluster_simulation import SimulatedNode, Tally
+from tests.support.redis.memory_redis import MemoryRedis
 
 BY_REST = StopReason(cause="rest-terminate", info="ended")
 

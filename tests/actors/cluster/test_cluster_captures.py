@@ -24,8 +24,8 @@ from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme, Capt
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.common.masking import masked
 from protocol.rest.paging import Found
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, at_once, owned_nodes
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.owned_nodes import OwnedNodes, at_once, owned_nodes
 
 CAMERA = read_capture_uri("rtsp://ann:secret@camera.example/one")
 BY_REST = StopReason(cause="rest-terminate", info="ended")

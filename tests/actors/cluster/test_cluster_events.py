@@ -15,7 +15,7 @@ from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
 from tests.actors.cluster.test_cluster_nodes import World, world
 from tests.actors.web.test_web_events import Reader, read
-from tests.support.cluster_simulation import SimulatedNode
+from tests.support.cluster.cluster_simulation import SimulatedNode
 
 __all__ = ["world"]
 

@@ -25,9 +25,9 @@ from protocol.access.kicks import BanOrder, Kick, Subject
 from protocol.access.refusals import LoginRefused
 from protocol.access.roles import Role
 from protocol.access.throttle import FREE_FAILURES
-from tests.support.access import access_of, basic, bearer, token, user
-from tests.support.cluster_simulation import SimulatedNode, Tally
-from tests.support.memory_redis import MemoryRedis
+from tests.support.cluster.cluster_simulation import SimulatedNode, Tally
+from tests.support.redis.memory_redis import MemoryRedis
+from tests.support.web.access import access_of, basic, bearer, token, user
 
 HOME = "192.0.2.1"
 ALICE = user("alice", Role.VIEW)

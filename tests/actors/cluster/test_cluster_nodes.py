@@ -16,8 +16,8 @@ from protocol.cluster.owner_messages import StopRecording
 from protocol.cluster.rooms.messages import ELSEWHERE, RoomWords
 from protocol.node.filters import StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer, terminate_status
-from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
-from tests.support.memory_redis import MemoryRedis
+from tests.support.cluster.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
+from tests.support.redis.memory_redis import MemoryRedis
 
 NEWS = StreamFilter(name="news")
 SOON = 2 * BEAT_INTERVAL

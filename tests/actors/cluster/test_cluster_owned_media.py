@@ -23,10 +23,10 @@ from protocol.cluster.owner_messages import OwnerAnswer, TakePicture
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.stream.pictures import Picture, PictureSpec
-from tests.support.cluster_simulation import SimulatedNode, Tally
-from tests.support.memory_redis import MemoryRedis
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.cluster.cluster_simulation import SimulatedNode, Tally
+from tests.support.redis.memory_redis import MemoryRedis
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 NEWS = StreamFilter(name="news", published=True)
 WISH = RecordWish(template=None, rotation=None)

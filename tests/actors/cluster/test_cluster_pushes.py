@@ -24,8 +24,8 @@ from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, owned_nodes
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.owned_nodes import OwnedNodes, owned_nodes
 
 ALL = StreamFilter()
 ORDER = PushOrder(stream_name="news", url="rtmp://out.example/live/key", is_full=True, sound=PushSound(file="a.wav"))

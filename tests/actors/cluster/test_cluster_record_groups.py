@@ -26,8 +26,8 @@ from config.settings import RegistryDown
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, at_once, owned_nodes
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.owned_nodes import OwnedNodes, at_once, owned_nodes
 
 URI = "multi-recorder://news"
 

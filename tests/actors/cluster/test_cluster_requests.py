@@ -15,10 +15,10 @@ from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.rest.idempotency import KEPT_SECONDS, MAX_KEYS_PER_CALLER
 from tests.actors.web.test_web_idempotency import KEY, STREAMS, SlowWorld
-from tests.support.cluster_simulation import SimulatedNode
-from tests.support.owned_nodes import OwnedNodes, owned_nodes
-from tests.support.streams import stream
-from tests.support.web import client_of
+from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.owned_nodes import OwnedNodes, owned_nodes
+from tests.support.web.stream_world import stream
+from tests.support.web.web_rig import client_of
 
 REPLAYED = "idempotency-replayed"
 

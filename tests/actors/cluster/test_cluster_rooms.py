@@ -16,8 +16,8 @@ from protocol.node.client_data import ClientData
 from protocol.node.filters import ConnectionFilter, RoomFilter
 from protocol.rest.paging import ALL
 from protocol.rooms.room_state import RoomStream
-from tests.support.room_nodes import SETTLED, RoomCluster, room_cluster
-from tests.support.room_pages import RoomPage
+from tests.support.cluster.room_nodes import SETTLED, RoomCluster, room_cluster
+from tests.support.session.room_pages import RoomPage
 
 LOBBY = ("roomApp", "lobby")
 

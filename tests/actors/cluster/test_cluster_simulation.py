@@ -6,7 +6,7 @@ The two hours are a part of `bin/test long`.
 import pytest
 import trio.testing
 
-from tests.support.cluster_simulation import simulate
+from tests.support.cluster.cluster_simulation import simulate
 
 
 @pytest.mark.slow

@@ -20,8 +20,8 @@ from config.tables.rows import APP_ROWS
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.operator.commands import parse
 from protocol.operator.messages import Done
-from tests.support.cluster_simulation import SimulatedNode, Tally
-from tests.support.memory_redis import MemoryRedis
+from tests.support.cluster.cluster_simulation import SimulatedNode, Tally
+from tests.support.redis.memory_redis import MemoryRedis
 
 SOON = 2 * BEAT_INTERVAL
 URL = "http://backend/"

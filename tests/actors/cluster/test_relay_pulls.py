@@ -14,7 +14,7 @@ from protocol.cluster.claims import Holder
 from protocol.cluster.relay_messages import LegOffer, PullOutcome, RelayedEnd, RelayedEvent, RelayNews
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.statuses import StreamEventType
-from tests.support.relay_rig import TAKEN, VIDEO, A, C, RelayRig, Viewer, relay_rig
+from tests.support.cluster.relay_rig import TAKEN, VIDEO, A, C, RelayRig, Viewer, relay_rig
 
 NOT_HERE, NOT_READY, REFUSED = (
     LegOffer(outcome=outcome) for outcome in (PullOutcome.NOT_HERE, PullOutcome.NOT_READY, PullOutcome.REFUSED)

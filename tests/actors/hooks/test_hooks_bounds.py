@@ -15,7 +15,7 @@ from actors.hooks.lanes.backlog import MAX_WEIGHT
 from actors.hooks.lanes.queue_starter import STARTS_PER_PASS
 from config.settings import HookOrder
 from protocol.hooks import HookMethod, MethodConfig, RestPolicy
-from tests.support.hook_rig import APP, TEST_OVER, HookRig, after, echo, hang, hook_rig
+from tests.support.hooks.hook_rig import APP, TEST_OVER, HookRig, after, echo, hang, hook_rig
 from tests.support.passes import Passes
 
 EVENT = HookMethod.STREAM_EVENT

@@ -14,7 +14,7 @@ from config.apps import App
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestOnError
 from protocol.hooks.breaker import FAILURES, PROBE_SECONDS
 from protocol.metrics.hook_counts import HookOutcome
-from tests.support.hook_rig import APP, HookRig, after, echo, failing, hang, hook_rig, status
+from tests.support.hooks.hook_rig import APP, HookRig, after, echo, failing, hang, hook_rig, status
 
 PUBLISH, STATUS, KEEP_ALIVE = (
     HookMethod.PUBLISH_STREAM,

@@ -17,8 +17,8 @@ from trio.testing import MockClock
 from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import Backend, SignalingRig, app, signaling_rig, stream_request
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import Backend, SignalingRig, app, signaling_rig, stream_request
 
 SICK_SESSIONS, WELL_SESSIONS = 200, 20
 TIMEOUT = 4.0

@@ -4,7 +4,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 
 def told(rig: SignalingRig) -> list[tuple[str, str | None]]:

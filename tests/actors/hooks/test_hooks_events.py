@@ -10,7 +10,7 @@ from attrs import evolve
 from trio.testing import MockClock
 
 from protocol.hooks import Deny, HookMethod, MethodConfig, RestOnError, RestPolicy
-from tests.support.hook_rig import Answer, after, failing, hang, hook_rig, status
+from tests.support.hooks.hook_rig import Answer, after, failing, hang, hook_rig, status
 
 EVENT = HookMethod.STREAM_STATUS_EVENT
 PUBLISH = HookMethod.PUBLISH_STREAM

@@ -21,7 +21,7 @@ from actors.stream.keep_alive_schedule import StreamKeepAlive, Walk
 from config.live import Live
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestOnError, RestPolicy, Verdict
-from tests.support.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status
+from tests.support.hooks.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status
 
 KEEP_ALIVE = HookMethod.STREAM_KEEP_ALIVE_EVENT
 FAIL = MethodConfig(rest_on_error=RestOnError.FAIL, rest_exclude=frozenset({"sdp"}))

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from config.settings import HookOrder
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestClientConfig, RestOnError, RestPolicy
-from tests.support.hook_rig import APP, TEST_OVER, Answer, after, dripping, echo, hang, hook_rig, status
+from tests.support.hooks.hook_rig import APP, TEST_OVER, Answer, after, dripping, echo, hang, hook_rig, status
 
 EVENT = HookMethod.STREAM_STATUS_EVENT
 PUBLISH = HookMethod.PUBLISH_STREAM

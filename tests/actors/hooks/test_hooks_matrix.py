@@ -19,8 +19,8 @@ from actors.stream import Stream
 from actors.stream.keep_alive_schedule import ask
 from config.apps import BY_NAME
 from protocol.hooks import HookKind, HookMethod
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 TIMEOUT = 5.0
 GOES_ON = frozenset({"goes on"})

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.support.signaling_rig import signaling_rig, stream_request
+from tests.support.session.signaling_rig import signaling_rig, stream_request
 
 CUSTOM = {"token": "007", "seats": [], "options": {}, "position": {"0": "a"}, "id": 2**53 + 1, "nick": ""}
 GREEDY = {"restPolicy": "OVERWRITE", "restOverwrite": "custom,name,record,width,payload,info"}

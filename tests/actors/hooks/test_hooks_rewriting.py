@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from protocol.hooks import HookMethod
 from protocol.node.filters import StreamFilter
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 RENAME = {"restOnError": "FAIL", "restPolicy": "OVERWRITE", "restOverwrite": "name"}
 

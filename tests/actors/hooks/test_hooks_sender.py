@@ -19,7 +19,7 @@ from actors.hooks.echo import is_echo
 from actors.hooks.masking import masked
 from config.apps import App
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestClientConfig, RestOnError
-from tests.support.hook_rig import APP, Answer, after, echo, failing, hang, hook_rig, status
+from tests.support.hooks.hook_rig import APP, Answer, after, echo, failing, hang, hook_rig, status
 
 PUBLISH = HookMethod.PUBLISH_STREAM
 FAIL = MethodConfig(rest_on_error=RestOnError.FAIL)

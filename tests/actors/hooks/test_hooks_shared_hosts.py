@@ -4,7 +4,7 @@ from attrs import evolve
 
 from actors.hooks.dispatcher import SharedHosts
 from config.apps import ECHO_APP_URL, App
-from tests.support.hook_rig import APP
+from tests.support.hooks.hook_rig import APP
 
 
 def test_a_host_is_shared_if_two_applications_call_it_whatever_the_path() -> None:

@@ -17,8 +17,8 @@ from config.settings import HookOrder
 from protocol.hooks import Allow, HookMethod
 from protocol.hooks.breaker import FAILURES
 from protocol.hooks.webhook_signature import new_secret
-from tests.support.hook_rig import APP, Answer, echo, hang, status
-from tests.support.spools import ALL, EPOCH, REFUSED, delivered, down_then, spool_at, spool_rig, tell, totals_at
+from tests.support.hooks.hook_rig import APP, Answer, echo, hang, status
+from tests.support.hooks.spools import ALL, EPOCH, REFUSED, delivered, down_then, spool_at, spool_rig, tell, totals_at
 
 PUBLISH = HookMethod.PUBLISH_STREAM
 ENDS = evolve(APP, spool="ends")

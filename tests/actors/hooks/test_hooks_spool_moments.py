@@ -19,8 +19,8 @@ from actors.storage.hook_spool import HookSpoolFile
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import DEFAULT_METHOD_CONFIG, HookMethod
-from tests.support.hook_rig import APP, Answer, echo, failing, hook_rig, status
-from tests.support.spools import EPOCH, spool_at, totals_at, wall_clock
+from tests.support.hooks.hook_rig import APP, Answer, echo, failing, hook_rig, status
+from tests.support.hooks.spools import EPOCH, spool_at, totals_at, wall_clock
 
 T = TypeVar("T")
 

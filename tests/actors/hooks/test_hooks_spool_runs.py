@@ -13,8 +13,19 @@ from actors.storage.hook_spool import HookSpoolFile
 from config.settings import HookOrder
 from protocol.hooks.kept_hook import KeptHook
 from tests.bench.kept_hooks import simulate
-from tests.support.hook_rig import MemoryBackend, echo, hang, status
-from tests.support.spools import ALL, EPOCH, REFUSED, STATUS, delivered, down_then, spool_at, spool_rig, tell, totals_at
+from tests.support.hooks.hook_rig import MemoryBackend, echo, hang, status
+from tests.support.hooks.spools import (
+    ALL,
+    EPOCH,
+    REFUSED,
+    STATUS,
+    delivered,
+    down_then,
+    spool_at,
+    spool_rig,
+    tell,
+    totals_at,
+)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from actors.hooks.hook_request import HookRequests
 from config.apps import App
 from protocol.hooks import HookMethod, MethodConfig
 from protocol.hooks.webhook_signature import new_secret
-from tests.support.hook_rig import APP, echo, failing, hook_rig
+from tests.support.hooks.hook_rig import APP, echo, failing, hook_rig
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 SIGNED = evolve(APP, webhook_secret=new_secret(KEY))

@@ -14,8 +14,8 @@ from attrs import define, field
 from trio.testing import MockClock
 
 from actors.stream.keep_alive_schedule import StreamKeepAlive
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig, signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig, signaling_rig
 
 METHOD = "StreamKeepAliveEvent"
 INTERVAL = 10.0

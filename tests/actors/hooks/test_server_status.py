@@ -16,7 +16,7 @@ from actors.hooks.server_status import LONGEST_PAUSE, STOPPING_TIME, ServerStatu
 from actors.storage.run_record import RunRecord
 from config.apps import ECHO_APP_URL
 from protocol.node.run_record import MAX_STREAMS, LeftStream, PreviousRun, read_record
-from tests.support.hook_rig import APP, Answer, HookRig, failing, hang, hook_rig, status
+from tests.support.hooks.hook_rig import APP, Answer, HookRig, failing, hang, hook_rig, status
 
 NEWS = LeftStream(app_key=APP.key, session_id="s1", media_session_id="m1", name="news", published=True)
 CRASHED = PreviousRun(is_crash=True, streams=(NEWS,))

@@ -10,10 +10,10 @@ from protocol.sfu.packet_history import LONG_REPLAY, SHORT_REPLAY, SLOW_REPLAY
 from protocol.taps import TapError, TapRecord, TrackFormat, read_message
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Facts, media_rig
-from tests.support.plain_media import KeepingSink, PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Facts, media_rig
+from tests.support.media.plain_media import KeepingSink, PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 VIDEO, SOUND = TrackFormat("VP8", 90_000), TrackFormat("OPUS", 48_000, 2)
 

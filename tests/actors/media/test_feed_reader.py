@@ -7,7 +7,7 @@ from attrs import evolve
 from actors.media.events import discard
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.feed_reader import FeedReader, Feeds
-from tests.support.media_rig import media_rig
+from tests.support.media.media_rig import media_rig
 
 
 async def test_a_reload_changes_how_fast_a_worker_is_read() -> None:

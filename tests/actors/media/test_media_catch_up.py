@@ -18,10 +18,10 @@ from protocol.webrtc.rtp import parse_header
 from protocol.webrtc.sdp import MediaKind
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from protocol.webrtc.stun import Address
-from tests.support.fan_out_rig import keys_of
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.plain_media import PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.fan_out_rig import keys_of
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 PAST = 3 * SLICE + 10
 FIRST = 40_000

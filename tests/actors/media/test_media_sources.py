@@ -6,7 +6,7 @@ from actors.media.ingest.ssrc_table import TAKEOVER_AFTER, Source, SsrcTable
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 OPUS = Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2)
 VP8 = Codec(payload_type=96, name="VP8", clock_rate=90_000, rtcp_feedback=("nack", "nack pli"))

@@ -14,10 +14,10 @@ from protocol.taps import MAX_MESSAGE, RecordKind, TapRecord, TrackFormat, read_
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Rig, media_rig, until
-from tests.support.plain_media import PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Rig, media_rig, until
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 REPORT = SenderReport(ssrc=9, ntp_timestamp=77 << 32, rtp_timestamp=4711, packet_count=1, octet_count=1)
 

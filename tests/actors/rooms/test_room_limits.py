@@ -19,8 +19,8 @@ from protocol.node.filters import RoomFilter
 from protocol.rooms.events import RoomEvent
 from protocol.rooms.info_texts import RoomRefused
 from protocol.rooms.requests import JoinRequest
-from tests.support.room_pages import RoomPage, in_room, room_page, room_rig
-from tests.support.signaling_rig import SignalingRig
+from tests.support.session.room_pages import RoomPage, in_room, room_page, room_rig
+from tests.support.session.signaling_rig import SignalingRig
 
 LOBBY = RoomFilter(name="lobby")
 

@@ -11,8 +11,8 @@ from actors.media.events import Failed
 from actors.runtime.actor import StopReason
 from protocol.node.filters import RoomFilter, StreamFilter
 from protocol.stream.info_texts import StreamInfo
-from tests.support.room_pages import in_room, room_page, room_rig
-from tests.support.signaling_rig import SignalingRig, stream_request
+from tests.support.session.room_pages import in_room, room_page, room_rig
+from tests.support.session.signaling_rig import SignalingRig, stream_request
 
 LOBBY = RoomFilter(name="lobby")
 NOT_JOINED = "Room is not joined"

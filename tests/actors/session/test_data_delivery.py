@@ -13,8 +13,8 @@ from actors.node.ports.data import TooManyAtOnce
 from actors.session import Session
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import signaling_rig
 
 EVERYBODY = ConnectionFilter()
 

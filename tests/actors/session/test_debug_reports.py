@@ -15,8 +15,8 @@ from actors.session.requests.diagnostics import REPORTS_AT_ONCE
 from actors.storage.report_folder import ReportFolder
 from config.live import Live
 from config.settings import Settings
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 log = get_logger("test")
 

@@ -25,8 +25,8 @@ from actors.session.socket.receive_quota import (
     MODEST,
 )
 from config.settings import Settings
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import signaling_rig, stream_request
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import signaling_rig, stream_request
 
 RATE = 100
 MEBIBYTE = 1024 * 1024

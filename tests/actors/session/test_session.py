@@ -12,7 +12,7 @@ from actors.session.session import CONNECTION_TIMEOUT
 from actors.session.socket.outbox import SEND_TIMEOUT
 from actors.session.socket.pinging import PING_TICK, PINGS_AT_ONCE, PingSchedule
 from protocol.calls.info_texts import CallInfo
-from tests.support.signaling_rig import signaling_rig, stream_request
+from tests.support.session.signaling_rig import signaling_rig, stream_request
 
 
 async def test_a_connection_is_answered_with_user_data_version_and_ping(autojump_clock: MockClock) -> None:

@@ -11,8 +11,8 @@ from trio.testing import MockClock
 from actors.session import Session
 from actors.session.requests.data_exchange import Settle
 from protocol.signaling.session_statuses import DataStatus
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 
 async def connected_with(rig: SignalingRig, **policies: dict[str, str]) -> tuple[MemorySocket, Session]:

@@ -10,8 +10,8 @@ from actors.node.ports.recorder import NoSuchPublication
 from actors.node.ports.snapshot import NotInTime
 from actors.stream.snapshots import StreamSnapshots
 from protocol.stream.pictures import Picture, PictureSpec
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 NOT_IN_TIME = "No key frame came in time"
 

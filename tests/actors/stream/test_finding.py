@@ -13,7 +13,7 @@ from actors.stream import Stream
 from protocol.node.descriptions import StreamDescription, StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, NOTHING, Page
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 PLAYERS = 600
 OVER = StopReason(cause="test")

@@ -10,10 +10,10 @@ from trio.testing import MockClock
 
 from actors.node.control import LocalNode
 from actors.stream import StreamRefused
-from tests.support.memory_socket import MemorySocket
-from tests.support.plain_owner import PlainOwner
-from tests.support.signaling_rig import TEST_OVER, SignalingRig, signaling_rig, stream_request
-from tests.support.web import client_of
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.plain_owner import PlainOwner
+from tests.support.session.signaling_rig import TEST_OVER, SignalingRig, signaling_rig, stream_request
+from tests.support.web.web_rig import client_of
 
 OVERWRITE = {"restOnError": "FAIL", "restPolicy": "OVERWRITE"}
 

@@ -10,9 +10,9 @@ from protocol.operator.commands import parse
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Done
 from protocol.stream.record_names import RecordFacts, file_stem
-from tests.support.operator import live_commands_on
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import client_of
+from tests.support.operator.operator_console import live_commands_on
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import client_of
 
 CAMERA = "rtsp://admin:s3cret@camera.example/live?key=s3cret"
 SHOWN = "rtsp://***@camera.example/live?key=***"

@@ -13,8 +13,8 @@ from actors.stream import Broadcast
 from actors.stream.capture_starter import CaptureRefused
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig, RestPolicy
 from protocol.stream.info_texts import StreamInfo
-from tests.support.plain_owner import PlainOwner
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.plain_owner import PlainOwner
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 URI = "rtsp://camera.example/live"
 

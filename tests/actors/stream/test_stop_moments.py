@@ -23,7 +23,7 @@ from protocol.node.filters import StreamFilter
 from protocol.signaling.frame_codec import decode
 from protocol.signaling.frame_codec import encode_message as encoded
 from protocol.signaling.frames import Fail
-from tests.support.signaling_rig import signaling_rig, stream_request
+from tests.support.session.signaling_rig import signaling_rig, stream_request
 
 
 async def test_a_publication_stopped_with_the_answer_of_its_backend_leaves_nothing(autojump_clock: MockClock) -> None:

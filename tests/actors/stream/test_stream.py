@@ -10,7 +10,7 @@ from actors.media.events import Connected, Failed, Flowing, PeerClosed
 from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
 from protocol.stream.info_texts import StreamInfo
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}
 

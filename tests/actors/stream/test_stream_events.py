@@ -13,8 +13,8 @@ from protocol.signaling import frame_codec
 from protocol.signaling.frames import NotifyStreamEvent, ServerFrame
 from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 
 async def audience(rig: SignalingRig, size: int) -> list[MemorySocket]:

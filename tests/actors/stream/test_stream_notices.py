@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from actors.media.events import NotEnoughBandwidth, Resized
 from actors.stream.published import RESIZE_BURST, RESIZE_INTERVAL
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}
 

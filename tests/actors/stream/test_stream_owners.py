@@ -19,8 +19,8 @@ from protocol.node.filters import StreamFilter
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.statuses import StreamEventType
-from tests.support.plain_owner import PlainOwner
-from tests.support.signaling_rig import TEST_OVER, SignalingRig, signaling_rig, stream_request
+from tests.support.session.plain_owner import PlainOwner
+from tests.support.session.signaling_rig import TEST_OVER, SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}
 DATA = StreamEventType.DATA

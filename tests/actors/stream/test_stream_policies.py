@@ -7,7 +7,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from protocol.node.filters import StreamFilter
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}
 

@@ -6,7 +6,7 @@ from trio.testing import MockClock
 
 from actors.web.api.streams.streams import BY_REST
 from protocol.node.filters import StreamFilter
-from tests.support.signaling_rig import signaling_rig, stream_request
+from tests.support.session.signaling_rig import signaling_rig, stream_request
 
 # -- terminate ----------------------------------------------------------------------------------------
 

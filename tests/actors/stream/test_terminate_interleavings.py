@@ -28,9 +28,9 @@ from actors.stream import PlayedStream, PublishedStream, Stream
 from actors.stream.end_reasons import PUBLISHER_STOP
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.stream.info_texts import StreamInfo
-from tests.support.fake_plane import FakeMedia
-from tests.support.memory_socket import MemorySocket
-from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
+from tests.support.media.fake_plane import FakeMedia
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 NAMES = ("a", "b", "c")
 CLIENTS = 3

@@ -21,7 +21,7 @@ from actors.web.api.streams.streams import BY_REST
 from protocol.node.descriptions import StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer
-from tests.support.signaling_rig import SignalingRig, signaling_rig
+from tests.support.session.signaling_rig import SignalingRig, signaling_rig
 
 PLAYERS = 60
 PUBLICATIONS = 30

@@ -14,8 +14,8 @@ from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import error_body
 from protocol.rest.paging import Found, Page
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import OWN, app_of, client_of, settings_with
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import OWN, app_of, client_of, settings_with
 
 FIND = "/rest-api/stream/find_all"
 TERMINATE = "/rest-api/stream/terminate"

@@ -11,10 +11,10 @@ from actors.operator.commands.app_desk import AppDesk, app_desk
 from actors.storage.app_store import open_app_store
 from config.settings import Settings
 from protocol.access.roles import Role
-from tests.support.access import access_of, bearer, token
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 SHOP = {"name": "Shop", "key": "shop", "url": "http://127.0.0.1:9/hooks"}
 SPECIAL = {"onBreaker": "deny", "spool": "ends"}

@@ -16,10 +16,10 @@ from protocol.calls.filters import CallFilter
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.order import CallOrder
 from protocol.node.filters import StreamFilter
-from tests.support.access import access_of, bearer, token
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 START = {"callId": "c1", "callee": 1000, "account": "support"}
 LOGIN = {"sipLogin": "alice", "sipPassword": "s3cret", "sipDomain": "pbx.example", "sipPort": "5080"}

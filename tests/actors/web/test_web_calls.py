@@ -18,11 +18,11 @@ from actors.web.media_routes import MediaPorts
 from protocol.access.roles import Role
 from protocol.calls.description import CallDescription
 from protocol.calls.statuses import CallStatus
-from tests.support.access import access_of, bearer, token
-from tests.support.listed_call import ListedActor, description
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.calls.listed_call import ListedActor, description
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 UP = description("c1")
 RINGING = description("c2", incoming=True, status=CallStatus.RING, callee="1001", app_key="shop", sip_status=0)

@@ -3,8 +3,8 @@
 import pytest
 
 from actors.runtime.logs import clear_session_level, get_logger
-from tests.support.streams import StreamWorld, connection
-from tests.support.web import client_of
+from tests.support.web.stream_world import StreamWorld, connection
+from tests.support.web.web_rig import client_of
 
 TERMINATE = "/rest-api/connection/terminate"
 

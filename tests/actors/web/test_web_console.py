@@ -20,10 +20,10 @@ from protocol.cluster.members import MemberInfo
 from protocol.hooks import HookMethod
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.server_events import EventType
-from tests.support.access import access_of, bearer, token
-from tests.support.hook_rig import APP, failing, hook_rig, status
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import client_of
+from tests.support.hooks.hook_rig import APP, failing, hook_rig, status
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import client_of
 
 BOUND = {"Authorization": bearer("shop")}
 FREE = {"Authorization": bearer("viewer")}

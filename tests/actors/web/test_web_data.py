@@ -14,11 +14,11 @@ from actors.node.data_delivery import MAX_UNDER_WAY, SLICE
 from actors.stream.fan_out import MAX_WAITING
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import ServerFrame
-from tests.support.access import access_of, bearer, token
-from tests.support.memory_socket import MemorySocket
-from tests.support.openapi import PATH, Described
-from tests.support.signaling_rig import SignalingRig, app, signaling_rig
-from tests.support.web import client_of, messages_to
+from tests.support.session.memory_socket import MemorySocket
+from tests.support.session.signaling_rig import SignalingRig, app, signaling_rig
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.web_rig import client_of, messages_to
 
 SEND, BROADCAST, EVENT = "/rest-api/data/send", "/rest-api/data/broadcast", "/rest-api/stream/event/send"
 

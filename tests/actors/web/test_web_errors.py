@@ -10,8 +10,8 @@ from actors.web.responses import OUR_HEADERS
 from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found, Page
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import client_of, settings_with
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import client_of, settings_with
 
 FIND = "/rest-api/stream/find"
 TERMINATE = "/rest-api/stream/terminate"

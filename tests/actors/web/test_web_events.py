@@ -17,9 +17,9 @@ from actors.web.api.server.events import ALIVE_INTERVAL, REST
 from actors.web.api.server.monitoring import Monitoring
 from protocol.access.roles import Role
 from protocol.node.server_events import EventType
-from tests.support.access import access_of, bearer, token
-from tests.support.streams import StreamWorld
-from tests.support.web import app_of, client_of, settings_with
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import app_of, client_of, settings_with
 
 STATUS = EventType.STREAM_STATUS
 

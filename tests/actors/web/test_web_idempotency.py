@@ -13,8 +13,8 @@ from actors.runtime.actor import StopReason
 from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import client_of
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import client_of
 
 STREAMS = "/rest-api/stream/terminate"
 CONNECTIONS = "/rest-api/connection/terminate"

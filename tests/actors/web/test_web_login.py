@@ -17,9 +17,9 @@ from protocol.access.roles import Role
 from protocol.access.throttle import FREE_FAILURES
 from protocol.node.filters import StreamFilter
 from protocol.rest.operations import ANYONE
-from tests.support.access import access_of, basic, bearer, token, user
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import client_of, routes_of
+from tests.support.web.access import access_of, basic, bearer, token, user
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import client_of, routes_of
 
 OWN_PAGE = {"X-Requested-With": "wcsd"}
 

@@ -7,9 +7,9 @@ import pytest
 
 from actors.web.api.server.health import Readiness
 from protocol.node.descriptions import StreamTraffic
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import PAGE, client_of, routes_of
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import PAGE, client_of, routes_of
 
 STREAMS, CONNECTIONS = "/rest-api/stream", "/rest-api/connection"
 

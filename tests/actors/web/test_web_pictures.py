@@ -11,8 +11,8 @@ from actors.node.ports.snapshot import NotInTime, NoVideo, SnapshotRefused
 from actors.web.media_routes import MediaPorts
 from protocol.node.filters import StreamFilter
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 PATH = "/rest-api/stream/snapshot"
 PICTURE = base64.b64encode(b"a picture")

@@ -16,8 +16,8 @@ from actors.web.public_app import create_public_app, public_routes
 from actors.web.refusals import Refusals
 from config.settings import RecordsAccess, Settings
 from protocol.rest.operations import ANYONE
-from tests.support.streams import StreamWorld
-from tests.support.web import PAGE, client_of, routes_of, settings_with
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import PAGE, client_of, routes_of, settings_with
 
 ALLOWED = {
     "/whip/{name:str}",

@@ -5,8 +5,8 @@ import pytest
 
 from actors.web.api.server.health import Readiness
 from protocol.node.descriptions import StreamTraffic
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import OWN, client_of
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import OWN, client_of
 
 EVIL = "http://evil.example"
 

@@ -9,11 +9,11 @@ import trio
 from trio.testing import MockClock
 
 from actors.node.control import LocalNode
-from tests.support.access import access_of, bearer, token
-from tests.support.openapi import PATH, Described
-from tests.support.room_pages import in_room, room_page, room_rig
-from tests.support.signaling_rig import SignalingRig
-from tests.support.web import client_of, messages_to
+from tests.support.session.room_pages import in_room, room_page, room_rig
+from tests.support.session.signaling_rig import SignalingRig
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.web_rig import client_of, messages_to
 
 FIND, SEND = "/rest-api/room/find", "/rest-api/room/send"
 KICK, TERMINATE = "/rest-api/room/kick", "/rest-api/room/terminate"

@@ -11,8 +11,8 @@ from actors.web.responses import OUR_HEADERS
 from protocol.access.roles import Role
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import ANYONE
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of, routes_of
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of, routes_of
 
 ROUTES = routes_of(StreamWorld())
 REST = [route for route in ROUTES if route.path.startswith("/rest-api/")]

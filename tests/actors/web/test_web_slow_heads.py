@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from actors.web.http.connection import IDLE_TIMEOUT
 from config.settings import Settings
-from tests.support.memory_http import MemoryHttp
+from tests.support.web.memory_http import MemoryHttp
 
 LIMIT = 10.0
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"

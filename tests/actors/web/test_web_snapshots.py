@@ -15,8 +15,8 @@ from actors.web.api.shared_snapshots import MAX_KEPT, SharedSnapshots
 from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found, Page
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import client_of
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import client_of
 
 
 class CountingWorld(StreamWorld):

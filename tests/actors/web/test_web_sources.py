@@ -10,10 +10,10 @@ import pytest
 from actors.operator.commands.sources import SourceDesk
 from actors.storage.source_store import open_source_store
 from protocol.access.roles import Role
-from tests.support.access import access_of, bearer, token
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.web.access import access_of, bearer, token
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 LOBBY = {"name": "lobby", "uri": "rtsp://admin:s3cret@camera.example/live?key=s3cret"}
 MASKED = {"name": "lobby", "uri": "rtsp://***@camera.example/live?key=***"}

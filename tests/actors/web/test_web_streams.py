@@ -12,8 +12,8 @@ import trio.testing
 
 from protocol.node.descriptions import StreamTraffic
 from protocol.rest.errors import error_body
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import client_of, settings_with
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import client_of, settings_with
 
 TERMINATE = "/rest-api/stream/terminate"
 

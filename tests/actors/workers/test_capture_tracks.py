@@ -9,8 +9,8 @@ import pytest
 
 from actors.workers.programs.capturing.picture import CaptureTranscoder
 from actors.workers.programs.capturing.tracks import CapturedSound, CapturedVideo, Unfit
-from tests.support.aac_sound import silent_aac
-from tests.support.rtsp_source import RATE, make_media
+from tests.support.capture.rtsp_source import RATE, make_media
+from tests.support.workers.aac_sound import silent_aac
 
 STAP_A = 24
 

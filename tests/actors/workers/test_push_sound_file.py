@@ -1,7 +1,7 @@
 """A file that is heard in the place of a push's sound."""
 
 from actors.workers.programs.pushing.sound import SoundFile
-from tests.support.aac_sound import silent_aac
+from tests.support.workers.aac_sound import silent_aac
 
 
 def test_a_file_whose_channels_change_is_heard_to_its_end() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from actors.workers.programs.recording import loop
 from actors.workers.programs.recording.loop import Recorded, RecorderLoop
-from tests.support.slow_recorder import Journal, SlowRecorder
+from tests.support.workers.slow_recorder import Journal, SlowRecorder
 
 
 def test_recorders_report_while_another_one_waits_for_its_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,9 @@ from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import OnDataEvent
 from protocol.webrtc.srtp import SrtpReceiver
 from tests.bench.fanout_audience import ROOT, allow_many_sockets, load
-from tests.support.media_peer import vp8_delta
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import vp8_delta
 
 RATE = 200
 """Packets a second."""

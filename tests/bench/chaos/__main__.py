@@ -37,7 +37,7 @@ from tests.bench.chaos.attackers import APP, ATTACKERS
 from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds, machine, resident_bytes
 from tests.bench.peers.servers import STREAM
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess, running_server
 
 HOST = "127.0.0.1"
 SETTINGS = {"ip": HOST, "overload.max_loop_lag": TABLE["overload.max_loop_lag"].default}

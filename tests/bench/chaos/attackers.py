@@ -14,8 +14,8 @@ from attrs import define, field
 from protocol.webrtc import stun
 from tests.bench.chaos import wire
 from tests.bench.chaos.attack import Attacker, Holding
-from tests.support.media_peer import MediaPeer, vp8_key_frame
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer, vp8_key_frame
 
 EMPTY_LISTS = "[" + ",".join(["[]"] * 340_000) + "]"
 """1 MiB of JSON that takes the most memory once it is read."""

@@ -13,7 +13,7 @@ import httpx
 import trio
 
 from tests.bench.peers.control import Task, reply, requests
-from tests.support.wcs_client import wcs_client
+from tests.support.session.wcs_client import wcs_client
 
 PATIENCE = 10.0
 """Seconds for a join; a page's user has gone by then."""

@@ -37,7 +37,7 @@ from tests.bench.outage.media import WatchedStream
 from tests.bench.outage.pages import Diary, come_and_go
 from tests.bench.peers.control import ROOT
 from tests.bench.peers.procfs import machine
-from tests.support.server_process import ServerProcess
+from tests.support.servers.server_process import ServerProcess
 
 SETTINGS = {"ip": "127.0.0.1"}
 APP = "defaultApp"

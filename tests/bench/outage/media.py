@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds
 from tests.bench.peers.servers import STREAM
-from tests.support.server_process import ServerProcess
+from tests.support.servers.server_process import ServerProcess
 
 HOST = "127.0.0.1"
 FILLING = 0.02

@@ -7,8 +7,8 @@ import trio
 from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed, HandshakeError
 
-from tests.support.media_peer import MediaPeer
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 METHOD = "DataStatusEvent"
 """The one notification that pages may send at will; its `operationId` is theirs."""

@@ -26,7 +26,7 @@ from tests.bench.peers.descriptions import TWCC_ID, VIDEO_SSRC, VIDEO_TYPE, publ
 from tests.bench.peers.peer import Peer
 from tests.bench.peers.pump import Pump
 from tests.bench.peers.signalling import CLIENTS
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 CONNECT_TIMEOUT = 15.0
 _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970

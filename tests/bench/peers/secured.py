@@ -4,7 +4,7 @@ import socket
 import ssl
 from typing import Protocol
 
-from tests.support.wcs_client import untrusting
+from tests.support.session.wcs_client import untrusting
 
 _PIECE = 1 << 16
 

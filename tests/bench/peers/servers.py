@@ -10,7 +10,7 @@ import httpx
 
 from config.version import VERSION
 from tests.bench.peers.janus import JanusProcess, Package
-from tests.support.server_process import ROOT, ServerProcess, running_server
+from tests.support.servers.server_process import ROOT, ServerProcess, running_server
 
 STREAM = "4711"
 """Name of the stream and, at Janus, number of the room."""

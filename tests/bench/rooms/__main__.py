@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.bench.fanout_audience import ROOT, allow_many_sockets, load
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess, running_server
 
 DAY_MS = 86_400_000
 TIME_LIMIT = 15 * 60  # seconds

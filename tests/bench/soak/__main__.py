@@ -29,7 +29,7 @@ from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds, machine, resident_bytes
 from tests.bench.peers.servers import STREAM
 from tests.bench.soak.server import ACCOUNT
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess, running_server
 
 PROCESSES = 2
 INTERVAL = 30.0  # seconds between two samples

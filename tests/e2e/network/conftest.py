@@ -13,12 +13,12 @@ from attrs import frozen
 from playwright.sync_api import Browser
 
 from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
-from tests.support import plain_http
-from tests.support.firefox import Firefox, running_firefox
-from tests.support.nat import Nat, PutInBetween, RunningNat, nat_in_thread
-from tests.support.network_namespace import Namespace, linked_namespaces
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.tabs import Tabs
+from tests.support.browsers.firefox import Firefox, running_firefox
+from tests.support.browsers.tabs import Tabs
+from tests.support.network import plain_http
+from tests.support.network.nat import Nat, PutInBetween, RunningNat, nat_in_thread
+from tests.support.network.network_namespace import Namespace, linked_namespaces
+from tests.support.servers.server_process import ServerProcess, running_server
 
 SERVER = {4: "10.77.0.1", 6: "fd77::1"}
 """By the version of IP."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.support.nat import PutInBetween
+from tests.support.browsers.sdk_page import OpenPage, Seen
+from tests.support.network.nat import PutInBetween
 from tests.support.root import needs_root
-from tests.support.sdk_page import OpenPage, Seen
 
 IP = 6
 FIREWALL = "fd77:1::1"

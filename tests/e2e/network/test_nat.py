@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.nat import PutInBetween
+from tests.support.browsers.sdk_page import OpenPage, Seen
+from tests.support.network.nat import PutInBetween
 from tests.support.root import needs_root
-from tests.support.sdk_page import OpenPage, Seen
 
 IP = 4
 NAT = "10.77.1.1"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.nat import PutInBetween
+from tests.support.browsers.sdk_page import OpenPage
+from tests.support.network.nat import PutInBetween
 from tests.support.root import needs_root
-from tests.support.sdk_page import OpenPage
 
 IP = 4
 FIRST, SECOND = "10.77.1.1", "10.77.2.1"

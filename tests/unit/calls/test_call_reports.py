@@ -6,7 +6,7 @@ from protocol.calls.reports import REPORT_INTERVAL, CallReports
 from protocol.calls.rewriting import RtpRewriter
 from protocol.webrtc.rtcp import Bye, ReceiverReport, ReportBlock, SenderReport, parse_compound
 from protocol.webrtc.rtp import parse_header
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 
 def reports() -> tuple[CallReports, RtpRewriter]:

@@ -4,7 +4,7 @@ import pytest
 
 from protocol.calls.rewriting import RtpRewriter
 from protocol.webrtc.rtp import RtpHeader, parse_header
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 
 def header(sequence: int, timestamp: int, *, ssrc: int = 7, marker: bool = False) -> RtpHeader:

@@ -5,7 +5,7 @@ import pytest
 from config.values.capture import CaptureSources
 from protocol.capture.rules import NOBODY, CaptureRules, read_rules
 from protocol.capture.uri import read_capture_uri
-from tests.support.hostile_uris import OUT_OF_REACH
+from tests.support.capture.hostile_uris import OUT_OF_REACH
 
 OWN = ("192.0.2.1", "2001:db8::1")
 

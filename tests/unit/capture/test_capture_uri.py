@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.capture.uri import BadCaptureUri, CaptureScheme, is_capture_name, read_capture_uri
-from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
+from tests.support.capture.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from config.tables.sources_file import SourceFileError, read_sources, write_sources
 from protocol.capture.named_sources import NamedSource, SourceError, SourceTable, entries
-from tests.support.hostile_uris import MALFORMED, NO_SOURCE
+from tests.support.capture.hostile_uris import MALFORMED, NO_SOURCE
 
 LOBBY = NamedSource(name="lobby", uri="rtsp://admin:s3cret@camera.example/live?key=s3cret")
 GATE = NamedSource(name="the gate", uri="vod-live://gate.mp4")

@@ -22,7 +22,7 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError
 from protocol.rest.paging import Found, Page
 from protocol.rest.resources.streams import NodeReport, terminate_status
-from tests.support.streams import stream
+from tests.support.web.stream_world import stream
 
 NAMES = ("news", "other")
 IDS = tuple("abcdef")

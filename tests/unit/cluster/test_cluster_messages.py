@@ -94,8 +94,8 @@ from protocol.rooms.room_state import RoomStream
 from protocol.stream.pictures import PictureFormat, PictureSpec
 from protocol.stream.rotation import Rotation
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
-from tests.support.listed_call import description
-from tests.support.streams import connection, stream
+from tests.support.calls.listed_call import description
+from tests.support.web.stream_world import connection, stream
 
 KICK = Kick(reason="enough", ban=BanOrder(seconds=60.0, by=BanBy.USER, reason="banned"))
 STREAMS = StreamFilter(name="a", published=False, media_session_ids=frozenset(("1", "2")), app_keys=frozenset())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from protocol.containers.key_frame import KeyFrameReader
 from protocol.taps import TapError, TrackFormat, end_record, info_record, rtp_record
-from tests.support.media_tapes import STARTED, VIDEO_CODECS, Arrived, arrivals, digest, opus_arrivals, sent_frames
+from tests.support.media.media_tapes import STARTED, VIDEO_CODECS, Arrived, arrivals, digest, opus_arrivals, sent_frames
 
 OPUS = TrackFormat("OPUS", 48_000, 2)
 

@@ -8,7 +8,7 @@ import pytest
 from protocol.containers.mending import mend
 from protocol.containers.recording_series import RecordingSeries
 from protocol.taps import TrackFormat, info_record, rtp_record
-from tests.support.media_tapes import (
+from tests.support.media.media_tapes import (
     OPUS_SILENCE,
     RATE,
     STARTED,

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.stream.rotation import Rotation, read_rotation
 from protocol.taps import TrackFormat, info_record, rtp_record
-from tests.support.media_tapes import (
+from tests.support.media.media_tapes import (
     RATE,
     STARTED,
     VIDEO_CODECS,

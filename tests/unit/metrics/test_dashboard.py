@@ -5,7 +5,7 @@ import re
 import pytest
 
 from protocol.metrics.families import BY_NAME, FamilyKind
-from tests.support.queries import alert_queries, dashboard_queries, panels
+from tests.support.servers.queries import alert_queries, dashboard_queries, panels
 
 QUERIES = [*dashboard_queries(), *alert_queries()]
 PARTS = ("_bucket", "_sum", "_count")

@@ -15,7 +15,7 @@ from protocol.rest.operations import ANYONE, Answer, Operation
 from protocol.rest.resources.connections import connection_object
 from protocol.rest.resources.streams import shown_stream
 from protocol.rest.schemas import CONNECTION, METRICS, PROBLEM, STREAM, array_of, object_of
-from tests.support.streams import connection, stream
+from tests.support.web.stream_world import connection, stream
 
 HEADERS = {"X-Total-Count": {"type": "integer"}}
 ITEM = object_of("Item", name={"type": "string"})

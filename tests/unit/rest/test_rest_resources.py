@@ -9,7 +9,7 @@ from protocol.rest.errors import RestError, bad_request, error_body, exception_n
 from protocol.rest.resources.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.resources.stat import StatFormat, stat_format, stat_json, stat_text
 from protocol.rest.unsupported import instead_of
-from tests.support.streams import connection
+from tests.support.web.stream_world import connection
 
 
 def test_whom_to_disconnect() -> None:

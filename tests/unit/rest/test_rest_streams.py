@@ -20,7 +20,7 @@ from protocol.rest.resources.streams import (
     shown_stream,
     terminate_status,
 )
-from tests.support.streams import stream
+from tests.support.web.stream_world import stream
 
 
 def parse(body: Any) -> StreamFilter:

@@ -12,7 +12,7 @@ from protocol.rtmp.chunks import OUR_CHUNK, ChunkReader, Message, MessageType
 from protocol.rtmp.publisher import RtmpPublisher
 from protocol.taps import TrackFormat, end_record, info_record, report_record, rtp_record
 from protocol.webrtc.rtcp import SenderReport
-from tests.support.media_tapes import STARTED, Arrived, arrivals, opus_arrivals
+from tests.support.media.media_tapes import STARTED, Arrived, arrivals, opus_arrivals
 
 FORMATS = (TrackFormat("H264", 90_000), TrackFormat("OPUS", 48_000, 2))
 

@@ -15,7 +15,7 @@ from protocol.sfu.packet_history import SHORT_REPLAY, VIDEO_AGE
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import SenderReport, build_receiver_report
 from protocol.webrtc.rtp import HEADER_SIZE, parse_header, payload
-from tests.support.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame
+from tests.support.media.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame
 
 
 def has_fresh_key_frame(track: IncomingTrack) -> bool:

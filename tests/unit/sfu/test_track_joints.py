@@ -8,7 +8,7 @@ from protocol.sfu.incoming_track import IncomingTrack, MediaPacket
 from protocol.sfu.nack import REORDER_GRACE
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header
-from tests.support.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame
+from tests.support.media.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame
 
 # -- numbers that begin anew -------------------------------------------------------------------------------------------
 

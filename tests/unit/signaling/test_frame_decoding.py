@@ -31,7 +31,7 @@ from protocol.signaling.frames import (
     UnPublishStream,
 )
 from protocol.stream.statuses import StreamEventType
-from tests.support.frames import on_wire, raw_client_frames, samples
+from tests.support.session.frames import on_wire, raw_client_frames, samples
 
 ID = "92f3cda0-e528-11f1-96da-056c6b78ba02"
 

@@ -29,7 +29,7 @@ from protocol.signaling.frames import (
 from protocol.signaling.session_statuses import DataStatus
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.statuses import StreamEventType, StreamStatus
-from tests.support.frames import on_wire, samples
+from tests.support.session.frames import on_wire, samples
 
 
 def recorded(message: str, index: int = 0) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from protocol.signaling.frame_codec import FrameError, decode, encode
 from protocol.signaling.frames import ClientMessage
-from tests.support.frames import raw_client_frames
+from tests.support.session.frames import raw_client_frames
 
 # --- any input -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from protocol.sip.events import (
     CallProgressed,
 )
 from protocol.sip.messages.message import SipMessage
-from tests.support.sip_network import ANSWER, OFFER, SipNetwork, named
+from tests.support.calls.sip_network import ANSWER, OFFER, SipNetwork, named
 
 SECURE = OFFER.replace(b"RTP/AVP", b"RTP/SAVP")
 

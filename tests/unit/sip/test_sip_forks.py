@@ -13,7 +13,7 @@ from protocol.sip.messages.headers import NameAddress, parse_uri
 from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
 from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
-from tests.support.sip_network import ANSWER, OFFER, named
+from tests.support.calls.sip_network import ANSWER, OFFER, named
 
 PROXY = Hop(transport="udp", host="192.0.2.10", port=5060)
 SPARE = Hop(transport="udp", host="192.0.2.11", port=5060)

@@ -16,7 +16,7 @@ from protocol.sip.messages.message import (
     parse_datagram,
 )
 from protocol.sip.transactions.machines import Hop
-from tests.support.sip_network import BOB, Party, SipNetwork, named
+from tests.support.calls.sip_network import BOB, Party, SipNetwork, named
 
 CAROL = parse_uri("sip:carol@example.com")
 

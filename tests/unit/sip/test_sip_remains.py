@@ -6,7 +6,7 @@ from collections import Counter
 from typing import cast
 
 from protocol.sip.events import CallArrived, OfferArrived
-from tests.support.sip_network import ANSWER, OFFER, SipNetwork
+from tests.support.calls.sip_network import ANSWER, OFFER, SipNetwork
 
 
 def cycle(network: SipNetwork) -> None:

@@ -9,7 +9,7 @@ from attrs import evolve
 from protocol.sip import message_router
 from protocol.sip.events import CallArrived
 from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
-from tests.support.sip_network import ANSWER, SipNetwork, named
+from tests.support.calls.sip_network import ANSWER, SipNetwork, named
 
 
 def arrived(network: SipNetwork) -> CallArrived:

@@ -10,7 +10,7 @@ import pytest
 from protocol.sip.events import CallArrived
 from protocol.sip.messages.message import SipError, parse_datagram
 from protocol.sip.transactions.machines import Hop
-from tests.support.sip_network import OFFER, Party, named
+from tests.support.calls.sip_network import OFFER, Party, named
 
 SOURCE: Final = Hop(transport="udp", host="192.0.2.1", port=5060)
 VIA: Final = "Via: SIP/2.0/UDP t1.example.com;branch=z9hG4bK.1"

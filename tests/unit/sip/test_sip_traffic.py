@@ -2,7 +2,7 @@
 
 from protocol.sip.messages.message import HeaderFields, RequestMessage
 from protocol.sip.traffic import SipTraffic
-from tests.support.sip_network import SipNetwork
+from tests.support.calls.sip_network import SipNetwork
 
 
 def test_messages_are_counted_by_direction_method_and_class() -> None:

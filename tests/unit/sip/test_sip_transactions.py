@@ -21,7 +21,7 @@ from protocol.sip.transactions.states import (
     ServerTransactionState,
 )
 from protocol.sip.transactions.timers import Timers
-from tests.support.sip_network import named
+from tests.support.calls.sip_network import named
 
 EVER = 1e6
 UDP = Hop(transport="udp", host="192.0.2.1", port=5060)

@@ -19,7 +19,7 @@ from protocol.sip.events import (
 )
 from protocol.sip.messages.headers import parse_uri
 from protocol.sip.messages.message import RequestMessage, SipMessage, encode, parse_datagram
-from tests.support.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork, named
+from tests.support.calls.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork, named
 
 
 def test_hold_and_back() -> None:

@@ -15,7 +15,7 @@ from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsFa
 from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
-from tests.support.dtls_pairs import CLIENT, SERVER, carry, connect, exchange, keys_of, make_pair, states
+from tests.support.webrtc.dtls_pairs import CLIENT, SERVER, carry, connect, exchange, keys_of, make_pair, states
 
 GCM, CM = SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AES128_CM_SHA1_80
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protocol.webrtc.ice import SILENCE, IceEffect, IceLiteAgent, make_credentials, recipient
 from protocol.webrtc.paths import AMPLIFICATION, CHECK_PAUSE, CHECK_WAITS, IcePath, OwnCheck
 from protocol.webrtc.stun import Address, StunClass, build_response, parse
-from tests.support.ice_checks import (
+from tests.support.webrtc.ice_checks import (
     AWAY,
     HIGH,
     HOME,

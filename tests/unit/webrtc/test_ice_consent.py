@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from protocol.webrtc.ice import IceExpiry
 from protocol.webrtc.paths import AMPLIFICATION, CHECK_PAUSE, CHECK_WAITS, IcePath
 from protocol.webrtc.stun import Address, StunError, parse
-from tests.support.ice_checks import AWAY, HOME, OVERHEAD, T0, answer, hear, make_agent, request, settle
+from tests.support.webrtc.ice_checks import AWAY, HOME, OVERHEAD, T0, answer, hear, make_agent, request, settle
 
 
 class TestTime:

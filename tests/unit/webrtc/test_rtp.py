@@ -16,7 +16,7 @@ from protocol.webrtc.rtp import (
     size_without_padding,
     wrap_rtx,
 )
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 u16 = st.integers(0, 0xFFFF)
 u32 = st.integers(0, 0xFFFFFFFF)

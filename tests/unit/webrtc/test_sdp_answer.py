@@ -12,7 +12,7 @@ from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, SdpError, Setup, SourceTrack
-from tests.support.sdp_texts import (
+from tests.support.webrtc.sdp_texts import (
     AUDIO,
     FINGERPRINT,
     PREFERENCE,

@@ -9,7 +9,7 @@ from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.sdp import Codec, Direction, MediaKind, NotBundled, SourceTrack
-from tests.support.sdp_texts import FOLDER, PREFERENCE, TRANSPORT, recorded
+from tests.support.webrtc.sdp_texts import FOLDER, PREFERENCE, TRANSPORT, recorded
 
 CLIENTS = ("chrome", "chromium", "firefox", "gstreamer", "pion", "roamhq", "werift")
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.sdp") if path.stem.startswith(CLIENTS))

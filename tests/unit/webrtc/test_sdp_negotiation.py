@@ -7,7 +7,7 @@ import pytest
 from protocol.webrtc.negotiation import audio_left_out, negotiate_play, negotiate_publish, same_format
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.sdp import Codec, MediaKind, NoCommonCodecs, NotBundled, SourceTrack, TrackPlan
-from tests.support.sdp_texts import AUDIO, PREFERENCE, VIDEO, h264, offer_of, recorded, section_of
+from tests.support.webrtc.sdp_texts import AUDIO, PREFERENCE, VIDEO, h264, offer_of, recorded, section_of
 
 OPUS = Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2)
 VP8 = Codec(payload_type=96, name="VP8", clock_rate=90_000)

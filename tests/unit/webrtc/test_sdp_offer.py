@@ -21,7 +21,7 @@ from protocol.webrtc.sdp import (
     SdpError,
     Setup,
 )
-from tests.support.sdp_texts import AUDIO, FINGERPRINT, VIDEO, offer_of, recorded, section_of, text_of
+from tests.support.webrtc.sdp_texts import AUDIO, FINGERPRINT, VIDEO, offer_of, recorded, section_of, text_of
 
 
 def codec(offer: Offer, payload_type: int) -> Codec:

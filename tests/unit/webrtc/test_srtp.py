@@ -13,7 +13,7 @@ from protocol.webrtc.srtp import (
     SrtpReplayError,
     SrtpTransmitter,
 )
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
 
 
 def make_keys(profile: SrtpProfile) -> tuple[SrtpKeys, SrtpKeys]:

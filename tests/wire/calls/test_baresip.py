@@ -8,13 +8,13 @@ from typing import Any
 import trio
 
 from protocol.sip.accounts.servers import read_servers
-from tests.support.baresip import Baresip, baresip
-from tests.support.full_server import FullServer, full_server
-from tests.support.kamailio import PASSWORD, kamailio
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import PageCall, call
-from tests.support.tones import heard, strongest, voice
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.baresip import Baresip, baresip
+from tests.support.calls.kamailio import PASSWORD, kamailio
+from tests.support.calls.page_call import PageCall, call
+from tests.support.calls.tones import heard, strongest, voice
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 PAGE, PHONE, OTHER = 450, 1000, 2000
 """The tones, in Hz, that either side says."""

@@ -15,9 +15,9 @@ from protocol.sip.events import (
     OfferArrived,
 )
 from protocol.webrtc.sdp import Direction
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import ACCOUNT, PageCall, call, established, world
-from tests.support.wcs_client import wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, established, world
+from tests.support.session.wcs_client import wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 
 async def test_who_holds_and_goes_on_at_once_is_heard_though_the_phone_refuses_the_hold(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from httpx import codes
 
-from tests.support.cluster_pair import until
-from tests.support.echo_phone import EchoPhone, echo_phone
-from tests.support.page_call import ACCOUNT, PageCall, call
-from tests.support.ports import unused_port
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.echo_phone import EchoPhone, echo_phone
+from tests.support.calls.page_call import ACCOUNT, PageCall, call
+from tests.support.cluster.cluster_pair import until
+from tests.support.network.ports import unused_port
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
 
 CALLS = 10
 

@@ -23,11 +23,11 @@ from protocol.webrtc.call_offer import call_section, read_call_answer
 from protocol.webrtc.rtcp import Bye, ReceiverReport, SenderReport
 from protocol.webrtc.sdp import Codec, Direction
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
-from tests.support.call_rig import CallRig, call_rig
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import Facts, media_rig, media_settings, until
-from tests.support.plain_phone import EVENTS, PCMA, PCMU, PlainPhone
-from tests.support.rtp_packets import build_header
+from tests.support.calls.call_rig import CallRig, call_rig
+from tests.support.calls.plain_phone import EVENTS, PCMA, PCMU, PlainPhone
+from tests.support.media.media_rig import Facts, media_rig, media_settings, until
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import MediaPeer
 
 KEYS = SrtpKeys(
     profile=SrtpProfile.AES128_CM_SHA1_80,

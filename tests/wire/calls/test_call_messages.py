@@ -13,13 +13,13 @@ from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.messages.media_description import parse_description
 from protocol.sip.messages.message import RequestMessage, ResponseMessage
-from tests.support.full_server import full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import ACCOUNT, PageCall, call
-from tests.support.plain_phone import PlainPhone
-from tests.support.sip_network import OFFER
-from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, sip_endpoint, udp_peer
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call
+from tests.support.calls.plain_phone import PlainPhone
+from tests.support.calls.sip_network import OFFER
+from tests.support.calls.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, sip_endpoint, udp_peer
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 SDP = ("Content-Type", "application/sdp")
 RELIABLE = (("Require", "100rel"), ("RSeq", "1"))

@@ -12,14 +12,14 @@ from actors.calls.sip.endpoint import SipEndpoint
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallArrived, CallEnded, OfferAccepted
 from tests.bench.lossy_relay import LossyRelay, Network
-from tests.support.full_server import FullServer, full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.nat import Nat
-from tests.support.page_call import ACCOUNT, PageCall, call
-from tests.support.plain_phone import PlainPhone
-from tests.support.sip_phone import SipPhone, sip_phone
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call
+from tests.support.calls.plain_phone import PlainPhone
+from tests.support.calls.sip_phone import SipPhone, sip_phone
+from tests.support.media.media_rig import until
+from tests.support.network.nat import Nat
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 PROXY = "127.0.0.2"
 """Where the server finds the phone: a relay stands there, on the phone's port."""

@@ -13,14 +13,14 @@ from config.tables.apps_file import write_apps
 from protocol.calls.g711 import encoded
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAcknowledged, CallEnded
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import allow, deny
-from tests.support.full_server import FullServer
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.page_call import ACCOUNT, call, world
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.calls.page_call import ACCOUNT, call, world
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import allow, deny
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 LOGIN = {key: ACCOUNT[key] for key in ("sipLogin", "sipPassword", "sipDomain")}
 KEEP_ALIVE: dict[str, Any] = {

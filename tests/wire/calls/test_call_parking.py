@@ -9,12 +9,12 @@ import trio
 from protocol.calls.info_texts import CallInfo
 from protocol.calls.silence import SILENCE
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded
-from tests.support.full_server import FullServer
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.page_call import ACCOUNT, PageCall, call, established, world
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, established, world
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 KEPT: dict[str, Any] = ACCOUNT | {"keepAlive": True}
 REGISTERED: dict[str, Any] = KEPT | {"sipRegisterRequired": True}

@@ -13,14 +13,14 @@ from config.tables.apps_file import write_apps
 from protocol.sip.calls.transfer import replaces_of
 from protocol.sip.events import CallAcknowledged, CallArrived, CallEnded
 from protocol.webrtc.sdp import Direction
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import Exchange, allow
-from tests.support.full_server import FullServer
-from tests.support.media_rig import until
-from tests.support.page_call import ACCOUNT, PageCall, established, world
-from tests.support.referring_phone import answers, refers, target_of, told
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, established, world
+from tests.support.calls.referring_phone import answers, refers, target_of, told
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import Exchange, allow
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 
 TARGET = "sip:2000@127.0.0.1"
 

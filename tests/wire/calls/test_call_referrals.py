@@ -13,16 +13,16 @@ from protocol.sip.calls.transfer import replaces_of
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded, OfferArrived
 from protocol.sip.messages.media_description import parse_description
 from protocol.webrtc.sdp import Codec, Direction
-from tests.support.backend import open_backend
-from tests.support.behaviours import app_config, deny, rewrite
-from tests.support.full_server import FullServer
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.metrics import scrape
-from tests.support.page_call import ACCOUNT, PageCall, established, world
-from tests.support.referring_phone import answers, refers, target_of, told
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, established, world
+from tests.support.calls.referring_phone import answers, refers, target_of, told
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import app_config, deny, rewrite
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
+from tests.support.servers.metrics import scrape
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 ON: dict[str, Any] = {"sip_accept_refer": True}
 TARGET = "sip:2000@127.0.0.1"

@@ -11,10 +11,10 @@ from protocol.calls.protection import SdesRule
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded, OfferArrived
 from protocol.sip.messages.media_description import AudioDescription, parse_description
 from protocol.webrtc.sdp import Direction
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import ACCOUNT, PageCall, call, world
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, world
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.session.wcs_client import wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 
 def audio_of(description: bytes | None) -> AudioDescription:

@@ -9,12 +9,12 @@ from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEnded, TransferAsked
-from tests.support.backend import open_backend
-from tests.support.behaviours import allow, app_config, deny, rewrite
-from tests.support.metrics import scrape
-from tests.support.page_call import ACCOUNT, call, established, world
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.calls.page_call import ACCOUNT, call, established, world
+from tests.support.calls.sip_phone import SipPhone
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import allow, app_config, deny, rewrite
+from tests.support.servers.metrics import scrape
+from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 
 def takes_refers(phone: SipPhone) -> None:

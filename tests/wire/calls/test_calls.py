@@ -23,16 +23,16 @@ from protocol.sip.events import (
 )
 from protocol.sip.messages.media_description import parse_description
 from protocol.webrtc.sdp import Codec, Direction
-from tests.support.backend import open_backend
-from tests.support.behaviours import app_config, deny, rewrite
-from tests.support.event_reader import event_reader
-from tests.support.full_server import FullServer, full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.metrics import scrape
-from tests.support.page_call import ACCOUNT, PageCall, call, established, world
-from tests.support.sip_phone import SipPhone, sip_phone
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, established, world
+from tests.support.calls.sip_phone import SipPhone, sip_phone
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import app_config, deny, rewrite
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.metrics import scrape
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.web.event_reader import event_reader
+from tests.support.webrtc.media_peer import MediaPeer
 
 
 async def test_a_page_calls_a_phone_and_hangs_up(tmp_path: Path) -> None:

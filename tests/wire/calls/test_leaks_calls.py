@@ -21,13 +21,13 @@ from protocol.sip.events import CallAcknowledged, CallArrived, CallEnded
 from protocol.sip.transactions.machines import TIMEOUT
 from protocol.sip.user_agent import UserAgent
 from protocol.webrtc.dtls import DtlsContext
-from tests.support.full_server import FullServer
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, world
+from tests.support.calls.sip_phone import SipPhone
 from tests.support.leak_marks import Mark, assert_nothing_left, fill_history, spans
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import until
-from tests.support.page_call import ACCOUNT, PageCall, call, world
-from tests.support.sip_phone import SipPhone
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 MARKS = (120, 280, 440)
 """After so many calls the process is looked at: twelve and more of each way lie between the last two."""

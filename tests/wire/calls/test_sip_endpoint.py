@@ -29,10 +29,10 @@ from protocol.sip.messages.digest import SipCredentials
 from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipMessage, StreamParser
 from protocol.sip.transactions.machines import Hop
-from tests.support.ports import unused_port
-from tests.support.sip_network import ANSWER, OFFER
-from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, plan, sip_endpoint, udp_peer
-from tests.support.wcs_client import PATIENCE
+from tests.support.calls.sip_network import ANSWER, OFFER
+from tests.support.calls.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, plan, sip_endpoint, udp_peer
+from tests.support.network.ports import unused_port
+from tests.support.session.wcs_client import PATIENCE
 
 SECRET = SipCredentials(username="alice", password="secret")
 

@@ -10,8 +10,8 @@ from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.events import CallAnswered, CallEnded
 from protocol.sip.messages.digest import SipCredentials
 from protocol.sip.messages.headers import NameAddress, parse_uri
-from tests.support.sip_network import ANSWER, OFFER
-from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, plan, sip_endpoint, udp_peer
+from tests.support.calls.sip_network import ANSWER, OFFER
+from tests.support.calls.sip_peer import CHALLENGE, Holder, UdpPeer, plan, sip_endpoint, udp_peer
 
 GARBAGE = b"\xff\x00nonsense\r\n\r\n"
 STRANGER = "127.0.0.9"

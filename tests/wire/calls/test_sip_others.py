@@ -20,11 +20,11 @@ from protocol.sip.events import (
 from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions.machines import Hop
-from tests.support.kamailio import PASSWORD, kamailio
-from tests.support.ports import unused_port
-from tests.support.sip_network import ANSWER, OFFER
-from tests.support.sip_peer import Holder, plan, sip_endpoint, udp_peer
-from tests.support.wcs_client import PATIENCE
+from tests.support.calls.kamailio import PASSWORD, kamailio
+from tests.support.calls.sip_network import ANSWER, OFFER
+from tests.support.calls.sip_peer import Holder, plan, sip_endpoint, udp_peer
+from tests.support.network.ports import unused_port
+from tests.support.session.wcs_client import PATIENCE
 
 
 async def registered(endpoint: SipEndpoint, login: str, server: Hop) -> Holder:

@@ -25,15 +25,15 @@ from protocol.sip.messages.media_description import parse_description
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions.machines import Hop
 from protocol.stream.info_texts import StreamInfo
-from tests.support.full_server import FullServer, full_server
-from tests.support.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
-from tests.support.media_peer import MediaPeer
-from tests.support.page_call import ACCOUNT, PageCall, call
-from tests.support.plain_phone import EVENTS
-from tests.support.server_process import POLL
-from tests.support.sip_peer import Holder, plan, sip_endpoint
-from tests.support.sip_phone import SipPhone, sip_phone
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.calls.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
+from tests.support.calls.page_call import ACCOUNT, PageCall, call
+from tests.support.calls.plain_phone import EVENTS
+from tests.support.calls.sip_peer import Holder, plan, sip_endpoint
+from tests.support.calls.sip_phone import SipPhone, sip_phone
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.server_process import POLL
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 
 @frozen(kw_only=True)

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from protocol.capture.rules import read_rules
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer, pictures, until_both
-from tests.support.ports import unused_port
-from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.capture.rtsp_source import Camera, MediaFile, make_media, rtsp_source
+from tests.support.network.ports import unused_port
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
 
 SECRET = "s3cret"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import av
 import trio
 
-from tests.support.colour_frames import BLUE, GREEN, RED, Colour, colours, is_near
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer, pictures
-from tests.support.media_peer import MediaPeer
-from tests.support.rtsp_source import GOP, SIZE, MediaFile, make_media, rtsp_source
-from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
+from tests.support.capture.rtsp_source import GOP, SIZE, MediaFile, make_media, rtsp_source
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, pictures
+from tests.support.webrtc.media_peer import MediaPeer
+from tests.support.workers.colour_frames import BLUE, GREEN, RED, Colour, colours, is_near
 
 PCMU, PCMA = 0, 8
 SETTINGS = {"record_rtsp_streams": True, "records_min_free": 0, "snapshot_timeout": PATIENCE}

@@ -9,10 +9,10 @@ import pytest
 import trio
 from attrs import evolve
 
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer, pictures, until_both
-from tests.support.rtsp_source import RATE, SIZE, make_media
-from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
+from tests.support.capture.rtsp_source import RATE, SIZE, make_media
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
 
 LARGER = (640, 360)
 

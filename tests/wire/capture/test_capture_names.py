@@ -14,12 +14,12 @@ from attrs import evolve
 from actors.runtime.logs import TextLines
 from actors.workers.capturing.processor_share import ProcessorShare
 from protocol.capture.rules import read_rules
-from tests.support.full_server import full_server
-from tests.support.h264_viewer import h264_viewer, until_both
-from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
-from tests.support.operator import ROOT
-from tests.support.rtsp_source import Camera, make_media
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.capture.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
+from tests.support.capture.rtsp_source import Camera, make_media
+from tests.support.operator.operator_console import ROOT
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, until_both
 
 SECRET = "s3cret"
 HOSTILE = [*MALFORMED, *NO_SOURCE, *OUT_OF_REACH]
@@ -72,7 +72,7 @@ async def permits_isolation() -> bool:
     with ours, theirs:
         job = {"channel": theirs.fileno(), "ports": [554], "uris": []}
         done = await trio.run_process(
-            [sys.executable, "-P", "-m", "tests.support.isolated_opener"],
+            [sys.executable, "-P", "-m", "tests.support.capture.isolated_opener"],
             stdin=json.dumps(job).encode() + b"\n",
             capture_stdout=True,
             pass_fds=[theirs.fileno()],

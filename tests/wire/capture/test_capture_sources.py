@@ -18,13 +18,13 @@ from actors.workers.capturing.capturing import Capturing
 from config.apps import App, AppTable, default_table
 from config.tables.apps_file import write_apps
 from protocol.capture.rules import read_rules
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import deny
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer, pictures, until_both
-from tests.support.rtmp_server import rtmp_server
-from tests.support.rtsp_source import make_media
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.capture.rtsp_source import make_media
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import deny
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.workers.rtmp_server import rtmp_server
 
 LINGER = {"capture_linger": 0.05}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import trio
 from attrs import evolve
 
-from tests.support.full_server import FullServer, full_server
-from tests.support.rtsp_source import Camera
-from tests.support.web_server import Certificate, make_certificate
+from tests.support.capture.rtsp_source import Camera
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.web.web_server import Certificate, make_certificate
 
 
 @asynccontextmanager

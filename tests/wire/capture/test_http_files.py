@@ -30,7 +30,7 @@ from actors.workers.programs.capturing.http_files import (
     HttpFiles,
     trust,
 )
-from tests.support.web_server import Certificate, make_certificate
+from tests.support.web.web_server import Certificate, make_certificate
 
 KEY, VECTOR = bytes(range(16)), bytes(range(16, 32))
 HEAD = "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:1\n"

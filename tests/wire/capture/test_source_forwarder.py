@@ -22,7 +22,7 @@ from actors.workers.capturing.source_access import SourceAccess, SourceDenied
 from actors.workers.capturing.source_forwarder import MAX_NAMES, SourceForwarder, ports_for
 from protocol.capture.rules import read_rules
 from protocol.capture.uri import read_capture_uri
-from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
+from tests.support.capture.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
 
 GOOD, EVIL = "127.0.0.1", "127.0.0.2"
 NAMES: Final = {"good.example": (GOOD,), "evil.example": (EVIL,), "both.example": (EVIL, GOOD)}
@@ -116,7 +116,7 @@ async def open_isolated(web: Web, uris: Sequence[str]) -> tuple[list[int | str] 
         nursery.start_soon(forwarder.run)
         with trio.fail_after(120):
             done = await trio.run_process(
-                [sys.executable, "-P", "-m", "tests.support.isolated_opener"],
+                [sys.executable, "-P", "-m", "tests.support.capture.isolated_opener"],
                 stdin=json.dumps(job).encode() + b"\n",
                 capture_stdout=True,
                 pass_fds=[forwarder.worker_end.fileno()],

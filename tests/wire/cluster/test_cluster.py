@@ -10,12 +10,12 @@ from attrs import evolve
 from config.apps import App, default_table
 from config.settings import RegistryDown
 from config.tables.apps_file import write_apps
-from tests.support.backend import open_backend
-from tests.support.behaviours import app_config, rewrite
-from tests.support.full_server import FullServer, full_server
-from tests.support.redis_server import POLL, redis_server
-from tests.support.two_nodes import cluster_of, node, refused, two_nodes
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.cluster.two_nodes import cluster_of, node, refused, two_nodes
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import app_config, rewrite
+from tests.support.redis.redis_server import POLL, redis_server
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 
 MAY_BE_LOST = {"multi", "exec", "wait", "xread", "xreadgroup", "blpop", "brpop", "blmove", "bzpopmin", "bzpopmax"}
 """Commands after whose end by a cancellation coredis has one connection less."""

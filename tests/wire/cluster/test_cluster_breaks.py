@@ -1,6 +1,6 @@
 """Two nodes, and what breaks between them: each has a way of its own to Redis, and there is one for media.
 
-Times of leases are a quarter of the real ones; see `tests.support.cluster_times`.
+Times of leases are a quarter of the real ones; see `tests.support.cluster.cluster_times`.
 """
 
 from functools import partial
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.support import cluster_times
-from tests.support.cluster_pair import until
-from tests.support.parted_nodes import Parted, parted
-from tests.support.redis_server import POLL
-from tests.support.two_nodes import cluster_of, refused, until_news, until_seen
-from tests.support.wcs_client import PATIENCE
+from tests.support.cluster import cluster_times
+from tests.support.cluster.cluster_pair import until
+from tests.support.cluster.parted_nodes import Parted, parted
+from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
+from tests.support.redis.redis_server import POLL
+from tests.support.session.wcs_client import PATIENCE
 
 quick_leases = cluster_times.quick_leases
 pytestmark = pytest.mark.usefixtures("quick_leases")

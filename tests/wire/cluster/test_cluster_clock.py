@@ -14,16 +14,16 @@ from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.claims import Holder
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import log_order
-from tests.support.cluster_pair import until
-from tests.support.cluster_times import IS_REAL
-from tests.support.cluster_times import quick_leases as quick_leases
-from tests.support.full_server import FullServer
-from tests.support.memory_redis import MemoryRedis
-from tests.support.parted_nodes import parted
-from tests.support.redis_server import INSTALLED, redis_server
-from tests.support.registry_worlds import LONG, PATIENCE
-from tests.support.skewed_clock import SKEW, SkewedLink
-from tests.support.two_nodes import cluster_of, refused, until_news, until_seen
+from tests.support.cluster.cluster_pair import until
+from tests.support.cluster.cluster_times import IS_REAL
+from tests.support.cluster.cluster_times import quick_leases as quick_leases
+from tests.support.cluster.parted_nodes import parted
+from tests.support.cluster.skewed_clock import SKEW, SkewedLink
+from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
+from tests.support.redis.memory_redis import MemoryRedis
+from tests.support.redis.redis_server import INSTALLED, redis_server
+from tests.support.redis.registry_worlds import LONG, PATIENCE
+from tests.support.servers.full_server import FullServer
 from tests.wire.cluster.test_cluster_registry import INFO, ONE, OTHER, batch, done, joined
 
 HOUR = 3600

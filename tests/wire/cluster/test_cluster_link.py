@@ -14,10 +14,10 @@ from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN, ActorStopped
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import Script
-from tests.support.cluster_times import IS_REAL
-from tests.support.redis_proxy import redis_proxy
-from tests.support.redis_server import POLL, redis_server
-from tests.support.wcs_client import PATIENCE
+from tests.support.cluster.cluster_times import IS_REAL
+from tests.support.redis.redis_proxy import redis_proxy
+from tests.support.redis.redis_server import POLL, redis_server
+from tests.support.session.wcs_client import PATIENCE
 
 ECHO = Script(text="return ARGV[1]", keys=("wcs:nodes",))
 COUNT = Script(text="return redis.call('INCR', KEYS[1])", keys=("wcs:count",))

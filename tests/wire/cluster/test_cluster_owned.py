@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 
 from config.settings import RecordPolicy
-from tests.support.colour_frames import BLUE, RED, colours, is_near
-from tests.support.full_server import FullServer
-from tests.support.media_peer import MediaPeer
-from tests.support.two_nodes import two_nodes
-from tests.support.wcs_client import PATIENCE, WcsClient
+from tests.support.cluster.two_nodes import two_nodes
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import PATIENCE, WcsClient
+from tests.support.webrtc.media_peer import MediaPeer
+from tests.support.workers.colour_frames import BLUE, RED, colours, is_near
 from tests.wire.recording.test_records import FREE, fetched, show
 from tests.wire.workers.test_snapshots import shows
 

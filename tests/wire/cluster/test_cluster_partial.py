@@ -8,9 +8,9 @@ from attrs import evolve
 
 from actors.cluster.registry.redis_registry import RedisRegistry
 from config.settings import PartialAnswer
-from tests.support import cluster_times
-from tests.support.parted_nodes import Parted, parted
-from tests.support.wcs_client import PATIENCE
+from tests.support.cluster import cluster_times
+from tests.support.cluster.parted_nodes import Parted, parted
+from tests.support.session.wcs_client import PATIENCE
 
 quick_leases = cluster_times.quick_leases
 ANSWER_TIMEOUT = 0.3

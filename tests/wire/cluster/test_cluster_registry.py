@@ -9,8 +9,8 @@ import trio
 from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder, Named
 from protocol.cluster.members import MemberInfo
-from tests.support.redis_server import POLL
-from tests.support.registry_worlds import PATIENCE, WORLDS, Connect
+from tests.support.redis.redis_server import POLL
+from tests.support.redis.registry_worlds import PATIENCE, WORLDS, Connect
 
 SHORT = 0.05
 INFO = MemberInfo(node_id="shown", version="1").encode()

@@ -13,12 +13,12 @@ from protocol.cluster.messages import NodeReply
 from protocol.cluster.relay_messages import PullOutcome, PullStream
 from protocol.webrtc.relay_leg import LegEnd
 from protocol.webrtc.rtcp import build_nack, build_pli
-from tests.support.cluster_pair import until
-from tests.support.full_server import FullServer
-from tests.support.nat import Nat
-from tests.support.redis_server import redis_server
-from tests.support.two_nodes import Pair, cluster_of, node, refused, two_nodes, until_news
-from tests.support.wcs_client import PATIENCE, ClientStream, wcs_client
+from tests.support.cluster.cluster_pair import until
+from tests.support.cluster.two_nodes import Pair, cluster_of, node, refused, two_nodes, until_news
+from tests.support.network.nat import Nat
+from tests.support.redis.redis_server import redis_server
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import PATIENCE, ClientStream, wcs_client
 
 
 def relays_of(server: FullServer) -> Relays:

@@ -12,8 +12,8 @@ from actors.cluster.registry.rows import RowRegistry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.rows import MOST_ROWS_AT_ONCE, NEVER_SHARED, RowName, RowPage, SharedRow
-from tests.support.redis_server import POLL, redis_server
-from tests.support.registry_worlds import PATIENCE, WORLDS
+from tests.support.redis.redis_server import POLL, redis_server
+from tests.support.redis.registry_worlds import PATIENCE, WORLDS
 
 ONE, TWO, OTHER = RowName("apps", "one"), RowName("apps", "two"), RowName("bans", "one")
 BOOT = "first"

@@ -5,7 +5,7 @@ from pathlib import Path
 import trio
 
 from protocol.operator.messages import Done
-from tests.support.cluster_pair import SharedNode, node_of, shared_pair, until
+from tests.support.cluster.cluster_pair import SharedNode, node_of, shared_pair, until
 
 URL = "http://localhost:8081/apps/EchoApp"
 

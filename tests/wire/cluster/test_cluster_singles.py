@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import trio
 
-from tests.support.full_server import FullServer
-from tests.support.rtsp_source import Camera
-from tests.support.two_nodes import Pair, two_nodes
-from tests.support.wcs_client import PATIENCE
+from tests.support.capture.rtsp_source import Camera
+from tests.support.cluster.two_nodes import Pair, two_nodes
+from tests.support.servers.full_server import FullServer
+from tests.support.session.wcs_client import PATIENCE
 from tests.wire.recording.test_records import FREE
 
 GROUP = {"uri": "multi-recorder://news"}

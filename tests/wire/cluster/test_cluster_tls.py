@@ -14,12 +14,12 @@ from actors.cluster.registry.link import ClusterLink
 from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
-from tests.support.full_server import full_server
-from tests.support.ports import unused_port
-from tests.support.redis_server import POLL, REDIS_SERVER
-from tests.support.redis_tls import AUTHORITIES, tls_options
-from tests.support.two_nodes import cluster_of
-from tests.support.wcs_client import PATIENCE
+from tests.support.cluster.two_nodes import cluster_of
+from tests.support.network.ports import unused_port
+from tests.support.redis.redis_server import POLL, REDIS_SERVER
+from tests.support.redis.redis_tls import AUTHORITIES, tls_options
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import PATIENCE
 from tests.wire.cluster.test_cluster_link import echo
 
 

@@ -15,7 +15,7 @@ from actors.runtime.service_manager import ServiceManager
 from actors.storage.failing_nodes import FailingNodes
 from actors.storage.settings_source import SettingsSource
 from actors.storage.state_folder import StateFolder
-from tests.support.server_process import FREE_PORTS, POLL
+from tests.support.servers.server_process import FREE_PORTS, POLL
 
 PATIENCE = 30
 NODE = """#!/bin/sh

@@ -19,11 +19,11 @@ import httpx
 import pytest
 import trio
 
-from tests.support import plain_http
-from tests.support.media_peer import MediaPeer
-from tests.support.notify_socket import notify_socket
-from tests.support.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.network import plain_http
+from tests.support.servers.notify_socket import notify_socket
+from tests.support.servers.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 from tests.wire.recording.test_records import show
 from tests.wire.workers.test_pushes import h264
 

@@ -17,10 +17,10 @@ from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
 from protocol.webrtc.shared_address import SharedAddress, report_ssrc
 from protocol.webrtc.stun import Address
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Facts, Rig, media_rig, until
-from tests.support.plain_media import KeepingSink, PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Facts, Rig, media_rig, until
+from tests.support.media.plain_media import KeepingSink, PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 
 @define(eq=False)

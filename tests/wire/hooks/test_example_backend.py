@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from protocol.hooks import signature
-from tests.support import plain_http
-from tests.support.server_process import ROOT, ServerProcess, running_server
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ROOT, ServerProcess, running_server
+from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 PROGRAM = ROOT / "docs/examples/backend.py"
 LIMIT = 1.0

@@ -14,10 +14,10 @@ from actors.hooks.connections import transport as transport_module
 from actors.hooks.connections.connection import EVENTS_PER_PASS
 from actors.hooks.connections.transport import AnswerTooLarge, HookTransport, NoAnswer
 from actors.runtime.fair_queue import Caller
-from tests.support import behaviours
-from tests.support.backend import open_backend, refused_url
-from tests.support.behaviours import Behaviour
-from tests.support.hook_transport import CONTENT, LIMIT, exchange, hook_transport, post
+from tests.support.hooks import behaviours
+from tests.support.hooks.backend import open_backend, refused_url
+from tests.support.hooks.behaviours import Behaviour
+from tests.support.hooks.hook_transport import CONTENT, LIMIT, exchange, hook_transport, post
 from tests.support.passes import Passes
 
 # -- answers -----------------------------------------------------------------------------------------------------------

@@ -28,9 +28,9 @@ from protocol.hooks import (
     RestPolicy,
     Verdict,
 )
-from tests.support import behaviours
-from tests.support.backend import backend_thread, open_backend, refused_url, unaccepting_url
-from tests.support.behaviours import Behaviour
+from tests.support.hooks import behaviours
+from tests.support.hooks.backend import backend_thread, open_backend, refused_url, unaccepting_url
+from tests.support.hooks.behaviours import Behaviour
 
 PUBLISH = HookMethod.PUBLISH_STREAM
 BODY = {"appKey": "test", "name": "public"}

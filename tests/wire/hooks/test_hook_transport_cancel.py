@@ -13,9 +13,9 @@ import trio
 
 from actors.hooks.connections.transport import HookTransport, NoAnswer
 from actors.net.resolver import Resolver
-from tests.support import behaviours
-from tests.support.backend import open_backend, unaccepting_url
-from tests.support.hook_transport import CALLER, exchange
+from tests.support.hooks import behaviours
+from tests.support.hooks.backend import open_backend, unaccepting_url
+from tests.support.hooks.hook_transport import CALLER, exchange
 
 CALLS = 200
 LONGEST = 0.02

@@ -17,10 +17,10 @@ from actors.hooks.connections.tls import client_context
 from actors.hooks.connections.transport import CannotResolve, HookTransport, NoAnswer, TlsFailed
 from actors.net.resolver import THREADS_PER_HOST, Resolver
 from protocol.hooks.networks import HookNetworks
-from tests.support import behaviours
-from tests.support.backend import open_backend, unaccepting_url
-from tests.support.behaviours import Behaviour
-from tests.support.hook_transport import CONTENT, hook_transport, post
+from tests.support.hooks import behaviours
+from tests.support.hooks.backend import open_backend, unaccepting_url
+from tests.support.hooks.behaviours import Behaviour
+from tests.support.hooks.hook_transport import CONTENT, hook_transport, post
 
 # -- names -------------------------------------------------------------------------------------------------------------
 

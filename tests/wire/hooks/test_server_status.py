@@ -7,10 +7,10 @@ import trio
 
 from config.apps import App, AppTable
 from config.tables.apps_file import write_apps
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import app_config, rewrite
-from tests.support.server_process import POLL, ServerProcess
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import app_config, rewrite
+from tests.support.servers.server_process import POLL, ServerProcess
+from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 METHODS = frozenset({"connect", "publishStream", "ServerStatusEvent"})
 RENAMING = app_config(publishStream={"restPolicy": "OVERWRITE", "restOverwrite": "name"})

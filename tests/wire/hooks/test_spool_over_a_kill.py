@@ -13,10 +13,10 @@ import trio
 
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import ReceivedCall, allow, answer
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import ReceivedCall, allow, answer
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 
 LOOPBACK = {"ip": "127.0.0.1", "rest_client_request_retry_count": 0}
 METHOD = "DataStatusEvent"

@@ -14,10 +14,10 @@ from aiortc import MediaStreamError, MediaStreamTrack, RTCPeerConnection, RTCRtp
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
-from tests.support import plain_http
-from tests.support.nat import Nat
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.network import plain_http
+from tests.support.network.nat import Nat
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
 
 T = TypeVar("T")
 

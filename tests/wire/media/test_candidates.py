@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.support.media_peer import MediaPeer
-from tests.support.network_namespace import linked_namespaces
+from tests.support.network.network_namespace import linked_namespaces
 from tests.support.root import needs_root
-from tests.support.server_process import running_server
-from tests.support.wcs_client import wcs_client
+from tests.support.servers.server_process import running_server
+from tests.support.session.wcs_client import wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 FROM_AWAY = {"10.77.0.1": "10.77.0.2", "10.77.1.1": "10.77.1.2", "fd77::1": "fd77::2"}
 """The server's addresses, and from where each is reached."""

@@ -10,8 +10,8 @@ from actors.media.io import datagrams as module
 from actors.media.io.datagrams import SLOTS, STRIDE, Datagrams
 from actors.media.io.receiver import Receiver
 from actors.media.io.rest_timer import RestTimer
-from tests.support.fan_out_filling import FAMILIES
-from tests.support.fan_out_rig import open_socket
+from tests.support.media.fan_out_filling import FAMILIES
+from tests.support.media.fan_out_rig import open_socket
 
 BOTH_WAYS = pytest.mark.parametrize("at_once", [True, False])
 

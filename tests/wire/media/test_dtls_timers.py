@@ -4,7 +4,7 @@ import trio
 
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.dtls_state import DtlsState
-from tests.support.dtls_pairs import carry, exchange, make_pair, states
+from tests.support.webrtc.dtls_pairs import carry, exchange, make_pair, states
 
 
 def up_to_the_final_flight() -> tuple[DtlsEndpoint, DtlsEndpoint]:

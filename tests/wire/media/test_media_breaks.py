@@ -10,8 +10,8 @@ from actors.media.ingest.ssrc_table import TAKEOVER_AFTER
 from actors.media.plane import STALE_AFTER
 from protocol.sfu.packet_history import SHORT_REPLAY
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
-from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Published, media_rig
+from tests.support.media.media_rig import Published, media_rig
+from tests.support.webrtc.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 
 
 def send(published: Published, number: int, payload: bytes, *, ssrc: int | None = None) -> None:

@@ -9,9 +9,9 @@ from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.webrtc.rtcp import build_nack, build_pli
 from protocol.webrtc.srtp import MAX_PACKET
-from tests.support.media_peer import VIDEO_SSRC, vp8_delta, vp8_key_frame
-from tests.support.media_rig import media_rig, until
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import media_rig, until
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import VIDEO_SSRC, vp8_delta, vp8_key_frame
 
 HEADER = 12
 

@@ -5,8 +5,8 @@ import socket
 from actors.media.io.sockets import MediaSocket
 from actors.media.sending.fast_sender import FastSender
 from config.values.addresses import AddressPair
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, media_rig, until
+from tests.support.media.media_rig import Played, Published, media_rig, until
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 BOTH = (AddressPair("127.0.0.1"), AddressPair("::1"))
 

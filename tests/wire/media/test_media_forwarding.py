@@ -9,8 +9,8 @@ from actors.media.sending.sender import PacketSender, PortableSender
 from config.values.addresses import AddressPair
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.rtcp import SenderReport, build_sender_report
-from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, media_rig
+from tests.support.media.media_rig import Played, Published, media_rig
+from tests.support.webrtc.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
 
 
 def send_video(published: Published, first: int, payloads: list[bytes]) -> None:

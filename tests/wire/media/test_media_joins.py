@@ -8,8 +8,8 @@ from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.sfu.keyframe_requests import MIN_REQUEST_INTERVAL
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import build_nack
-from tests.support.media_peer import sequences, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Published, Rig, media_rig
+from tests.support.media.media_rig import Published, Rig, media_rig
+from tests.support.webrtc.media_peer import sequences, vp8_delta, vp8_key_frame
 
 VIEWERS, AT_ONCE = 1000, 100
 

@@ -14,8 +14,8 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import build_nack, build_pli, build_receiver_report
 from protocol.webrtc.srtp import SrtpProfile
-from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_key_frame
-from tests.support.media_rig import Published, media_rig, until
+from tests.support.media.media_rig import Published, media_rig, until
+from tests.support.webrtc.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_key_frame
 
 
 def send_audio(published: Published, *numbers: int) -> None:

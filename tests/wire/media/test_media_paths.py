@@ -17,9 +17,9 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import AMPLIFICATION
 from protocol.webrtc.rtcp import build_receiver_report
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import Published, Rig, media_rig, until
-from tests.support.nat import Nat
+from tests.support.media.media_rig import Published, Rig, media_rig, until
+from tests.support.network.nat import Nat
+from tests.support.webrtc.media_peer import MediaPeer
 
 OVERHEAD = 28
 NEVER = 60.0

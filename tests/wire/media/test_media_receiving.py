@@ -10,8 +10,8 @@ import trio
 from actors.media.io.datagrams import Datagrams
 from actors.media.io.receiver import Receiver
 from protocol.webrtc.stun import Address
-from tests.support.fan_out_rig import open_socket
-from tests.support.media_rig import media_rig, until
+from tests.support.media.fan_out_rig import open_socket
+from tests.support.media.media_rig import media_rig, until
 
 Taken = list[tuple[bytes, Address, float]]
 

@@ -25,8 +25,8 @@ from protocol.webrtc.rtcp import (
     build_remb,
     build_sender_report,
 )
-from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, media_rig, until
+from tests.support.media.media_rig import Played, Published, media_rig, until
+from tests.support.webrtc.media_peer import AUDIO_SSRC, VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 
 RECEIVER_REPORT, DESCRIPTION = 201, 202
 

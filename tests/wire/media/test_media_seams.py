@@ -10,10 +10,10 @@ from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import PictureLoss, SenderReport, build_nack, build_pli, build_sender_report
 from protocol.webrtc.sdp import MediaKind, Setup
-from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Facts, Played, media_rig, until
-from tests.support.plain_media import KeepingSink, PlainSource
-from tests.support.rtp_packets import build_header
+from tests.support.media.media_rig import Facts, Played, media_rig, until
+from tests.support.media.plain_media import KeepingSink, PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
 
 SOURCE_SSRC = 4242
 

@@ -9,7 +9,7 @@ import pytest
 from actors.media.io import sockets
 from actors.media.io.sockets import MediaSocket, open_media_sockets
 from config.values.addresses import AddressPair
-from tests.support.media_rig import media_settings
+from tests.support.media.media_rig import media_settings
 
 BOTH = (AddressPair("127.0.0.1"), AddressPair("::1"))
 

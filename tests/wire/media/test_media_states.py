@@ -9,8 +9,8 @@ from actors.media.events import Failed, PeerClosed
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls_state import DtlsState
-from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import Published, media_rig, until
+from tests.support.media.media_rig import Published, media_rig, until
+from tests.support.webrtc.media_peer import MediaPeer
 
 CLOSE_NOTIFY = b"\x15\xfe\xfd" + bytes(7) + b"\x09" + b"\x00\x02" + b"\x01\x00"
 """As an alert in the clear: before there are keys, anybody can send it."""

@@ -17,9 +17,9 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.framing import framed
 from protocol.webrtc.rtcp import build_pli
 from protocol.webrtc.stun import Address
-from tests.support.framed_socket import FramedSocket
-from tests.support.media_peer import VIDEO_SSRC, MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.media.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.webrtc.framed_socket import FramedSocket
+from tests.support.webrtc.media_peer import VIDEO_SSRC, MediaPeer, vp8_delta, vp8_key_frame
 
 LIMIT = 60.0
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 import trio
 
 from protocol.webrtc.stun import Address
-from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Published, Rig, media_rig
+from tests.support.media.media_rig import Published, Rig, media_rig
+from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 LIMIT = 60.0
 LINK = 60_000

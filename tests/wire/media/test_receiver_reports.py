@@ -25,9 +25,9 @@ from protocol.webrtc.rtcp import (
     build_remb,
     build_sender_report,
 )
-from tests.support.fan_out_rig import HOSTS, open_socket
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.media.fan_out_rig import HOSTS, open_socket
+from tests.support.media.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 REPORT = build_receiver_report(1, [ReportBlock(ssrc=2, fraction_lost=0, packets_lost=0, highest_sequence=9, jitter=0)])
 SENDER_REPORT = build_sender_report(

@@ -9,7 +9,7 @@ import pytest
 from actors.operator.wcs.conversation import Exit
 from protocol.operator.completion import SHELLS, completion_script
 from protocol.operator.syntax import VERBS
-from tests.support.operator import run_wcs
+from tests.support.operator.operator_console import run_wcs
 
 INSTALLED = {shell: program for shell in SHELLS if (program := shutil.which(shell)) is not None}
 """bash is everywhere; scripts for the others are run where somebody has installed them."""

@@ -18,8 +18,8 @@ from protocol.access.identity import Identity
 from protocol.access.refusals import LoginRefused
 from protocol.access.roles import Role
 from protocol.operator.messages import ErrorKind
-from tests.support.access import basic
-from tests.support.operator import ROOT, Console, open_console, receive_answer, run_wcs
+from tests.support.operator.operator_console import ROOT, Console, open_console, receive_answer, run_wcs
+from tests.support.web.access import basic
 
 
 @pytest.fixture

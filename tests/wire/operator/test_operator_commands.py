@@ -16,8 +16,8 @@ from actors.operator.wcs.conversation import Exit
 from config.apps import ALL_METHODS, USUAL_METHODS
 from config.tables.apps_file import read_apps
 from config.version import VERSION
-from tests.support.operator import ROOT, Console, open_console, run_wcs
-from tests.support.pty_process import rest_of
+from tests.support.operator.operator_console import ROOT, Console, open_console, run_wcs
+from tests.support.operator.pty_process import rest_of
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from actors.operator.commands.live import BY_OPERATOR
 from actors.operator.wcs.conversation import Exit
 from config.settings import Settings
 from protocol.access.kicks import BanBy, BanOrder, Kick, Subject
-from tests.support.full_server import full_server
-from tests.support.operator import ROOT, Console, live_commands_on, open_console, run_wcs
-from tests.support.pty_process import rest_of
-from tests.support.streams import StreamWorld, connection, stream
-from tests.support.wcs_client import wcs_client
-from tests.support.web import settings_with
+from tests.support.operator.operator_console import ROOT, Console, live_commands_on, open_console, run_wcs
+from tests.support.operator.pty_process import rest_of
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
+from tests.support.web.stream_world import StreamWorld, connection, stream
+from tests.support.web.web_rig import settings_with
 
 HOSTILE = "a\x1b]0;owned\x07\n\u202eb\x9b2J"
 DANGEROUS = set(map(chr, [*range(10), *range(11, 32), *range(127, 160), 0x202E]))

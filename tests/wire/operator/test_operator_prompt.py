@@ -16,9 +16,9 @@ from actors.events.event_log import EventLog
 from actors.operator.wcs.conversation import Exit
 from actors.operator.wcs.screen import ENTER, LEAVE
 from protocol.node.server_events import EventType
-from tests.support.operator import ROOT, Console, live_commands_on, open_console, watch_commands_on
-from tests.support.pty_process import PtyProcess, on_pty
-from tests.support.streams import StreamWorld, stream
+from tests.support.operator.operator_console import ROOT, Console, live_commands_on, open_console, watch_commands_on
+from tests.support.operator.pty_process import PtyProcess, on_pty
+from tests.support.web.stream_world import StreamWorld, stream
 
 UP, TAB, CTRL_C, CTRL_D = "\x1b[A", "\t", "\x03", "\x04"
 

@@ -16,7 +16,7 @@ from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.table_store import TableStoreError
 from config.apps import default_table
 from protocol.operator.messages import MAX_REQUEST_SIZE
-from tests.support.operator import Console, desk_of, open_console, receive_answer, run_wcs
+from tests.support.operator.operator_console import Console, desk_of, open_console, receive_answer, run_wcs
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.table_store import TableStoreError
 from config.apps import App, AppError, AppTable, default_table
 from config.tables.apps_file import AppFileError, read_apps, write_apps
-from tests.support.operator import ROOT, open_console
+from tests.support.operator.operator_console import ROOT, open_console
 
 R = TypeVar("R")
 SHOP = App(name="shop", key="shopKey", url="http://a.example", rest_username="u", rest_password="s3cret")
@@ -246,7 +246,7 @@ async def test_a_cancelled_change_is_whole_or_not_at_all(path: Path) -> None:
 @pytest.mark.parametrize("mode", ["line", "moment"])
 async def test_a_server_killed_at_any_instant_loses_nothing_that_was_acknowledged(tmp_path: Path, mode: str) -> None:
     process = await trio.run_process(
-        [sys.executable, "-m", "tests.support.killed_store", mode, str(tmp_path)],
+        [sys.executable, "-m", "tests.support.operator.killed_store", mode, str(tmp_path)],
         capture_stdout=True, capture_stderr=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert process.stderr == b""

@@ -13,10 +13,10 @@ from actors.operator.wcs.conversation import Exit
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod
-from tests.support.backend import open_backend
-from tests.support.behaviours import allow, deny, hang
-from tests.support.operator import Console, open_console
-from tests.support.ports import unused_port
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import allow, deny, hang
+from tests.support.network.ports import unused_port
+from tests.support.operator.operator_console import Console, open_console
 
 
 @pytest.fixture

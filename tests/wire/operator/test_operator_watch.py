@@ -15,9 +15,16 @@ from config.version import VERSION
 from protocol.hooks import HookMethod
 from protocol.metrics.hook_counts import HookCounts, HookOutcome
 from protocol.node.server_events import EventType
-from tests.support.full_server import full_server
-from tests.support.operator import ROOT, Console, open_console, receive_answer, run_wcs, watch_commands_on
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.operator.operator_console import (
+    ROOT,
+    Console,
+    open_console,
+    receive_answer,
+    run_wcs,
+    watch_commands_on,
+)
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 
 @pytest.fixture

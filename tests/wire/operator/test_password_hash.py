@@ -13,7 +13,7 @@ from actors.access import password_hash
 from actors.access.password_hash import PasswordHashing
 from protocol.access.credentials import Basic
 from protocol.access.refusals import LoginRefused
-from tests.support.access import access_of, user
+from tests.support.web.access import access_of, user
 
 
 def cpu() -> float:

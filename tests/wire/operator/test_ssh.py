@@ -14,11 +14,11 @@ import trio
 
 from actors.operator.wcs.conversation import Exit
 from actors.storage.state_folder import StateFolder
-from tests.support.full_server import FullServer, full_server
-from tests.support.operator import ROOT, run_wcs
-from tests.support.pty_process import on_pty
-from tests.support.ssh_client import SshClient
-from tests.support.wcs_client import PATIENCE
+from tests.support.operator.operator_console import ROOT, run_wcs
+from tests.support.operator.pty_process import on_pty
+from tests.support.operator.ssh_client import SshClient
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE
 
 
 @asynccontextmanager

@@ -29,8 +29,8 @@ from config.settings import Settings
 from protocol.containers.frames import Frame
 from protocol.containers.matroska import MatroskaTrack, MatroskaWriter
 from protocol.taps import TrackFormat, end_record, info_record, rtp_record
-from tests.support.media_peer import vp8_key_frame
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_key_frame
 
 VP8 = TrackFormat("VP8", 90_000)
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from actors.workers.recording.hook_script import HookScript
 from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 from protocol.stream.rotation import Rotation
-from tests.support.record_studio import FREE, ended, names, rotated, studio
+from tests.support.workers.record_studio import FREE, ended, names, rotated, studio
 
 HOSTILE = "-rf $(touch owned) `touch owned` 'x' \"y\" \n* {endTime} ä"
 SAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "on_record_hook.sh"

@@ -22,9 +22,10 @@ from actors.workers.recording.recording import RESTARTS, Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
 from protocol.webrtc.sdp import MediaKind
-from tests.support.media_peer import vp8_key_frame
-from tests.support.plain_media import PlainSource
-from tests.support.record_studio import (
+from tests.support.media.plain_media import PlainSource
+from tests.support.media.rtp_packets import build_header
+from tests.support.webrtc.media_peer import vp8_key_frame
+from tests.support.workers.record_studio import (
     FREE,
     Studio,
     ended,
@@ -35,7 +36,6 @@ from tests.support.record_studio import (
     studio,
     written,
 )
-from tests.support.rtp_packets import build_header
 
 
 def leave_over(folder: Path) -> None:

@@ -12,11 +12,11 @@ from attrs import evolve
 from config.apps import App, AppTable
 from config.settings import RecordPolicy, RecordsAccess
 from config.tables.apps_file import write_apps
-from tests.support.backend import open_backend
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer
-from tests.support.rtsp_source import make_media
-from tests.support.wcs_client import ClientStream, wcs_client
+from tests.support.capture.rtsp_source import make_media
+from tests.support.hooks.backend import open_backend
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import ClientStream, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer
 
 RECORDS = "/client/records/"
 FREE: dict[str, Any] = {"records_min_free": 0}

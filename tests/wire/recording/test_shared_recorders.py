@@ -19,7 +19,7 @@ from actors.workers.processes.pipes import close_all, standard_pipes
 from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST, RecorderHosts
 from actors.workers.programs.recorders import SharedRecorders
 from actors.workers.recording.recording import Recording
-from tests.support.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
+from tests.support.workers.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
 
 
 async def recordings(made: Studio, count: int) -> list[Recording]:

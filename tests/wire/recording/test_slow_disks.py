@@ -11,7 +11,7 @@ from actors.workers.processes import silence, worker
 from actors.workers.processes.process import WorkerProcess
 from actors.workers.processes.silence import waits_for_disk
 from actors.workers.recording.recording import Recording
-from tests.support.record_studio import Studio, ended, pictures, studio, written
+from tests.support.workers.record_studio import Studio, ended, pictures, studio, written
 
 STOPPED = frozenset({"T"})
 """The state of a process after SIGSTOP: a test cannot have a disk that does not answer."""

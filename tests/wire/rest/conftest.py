@@ -6,10 +6,10 @@ import pytest
 import trio
 
 from config.settings import Settings
-from tests.support.rest_rig import BrokenWorld
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import app_of
-from tests.support.web_server import Certificate, WebServer, make_certificate
+from tests.support.web.rest_rig import BrokenWorld
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import app_of
+from tests.support.web.web_server import Certificate, WebServer, make_certificate
 
 
 @pytest.fixture(scope="module")

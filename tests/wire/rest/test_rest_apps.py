@@ -5,11 +5,11 @@ from pathlib import Path
 from actors.operator.commands.app_desk import app_desk
 from actors.storage.app_store import open_app_store
 from config.settings import Settings
-from tests.support.backend import open_backend
-from tests.support.behaviours import allow, deny
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.web import client_of
+from tests.support.hooks.backend import open_backend
+from tests.support.hooks.behaviours import allow, deny
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import client_of
 
 TEST = "/rest-api/app/test"
 

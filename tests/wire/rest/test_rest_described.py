@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from actors.web.api.routes import ApiRoute
 from protocol.access.roles import Role
 from protocol.rest.fields import Schema
-from tests.support.full_server import FullServer, full_server
-from tests.support.openapi import PATH, Described
-from tests.support.streams import StreamWorld
-from tests.support.wcs_client import wcs_client
-from tests.support.web import routes_of
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import wcs_client
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import routes_of
 
 ROUTES = [
     route

@@ -10,9 +10,9 @@ import trio
 import trio.testing
 
 from config.settings import Settings
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import app_of, settings_with
-from tests.support.web_server import RawClient, WebServer, make_certificate
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import app_of, settings_with
+from tests.support.web.web_server import RawClient, WebServer, make_certificate
 
 TERMINATE = "/rest-api/stream/terminate"
 LIMIT = 60.0

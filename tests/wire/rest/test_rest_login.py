@@ -17,11 +17,11 @@ from actors.access.password_login import MAX_PER_ADDRESS
 from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.access.throttle import FREE_FAILURES
-from tests.support.access import access_of, basic, bearer, token, user
-from tests.support.rest_rig import FIND, LIMIT, TERMINATE
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import app_of
-from tests.support.web_server import Certificate, RawAnswer, WebServer
+from tests.support.web.access import access_of, basic, bearer, token, user
+from tests.support.web.rest_rig import FIND, LIMIT, TERMINATE
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import app_of
+from tests.support.web.web_server import Certificate, RawAnswer, WebServer
 
 FILTER = b'{"name": "nobody"}'
 

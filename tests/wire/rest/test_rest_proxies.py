@@ -11,9 +11,9 @@ import trio
 from config.settings import Settings
 from protocol.access.client_address import TrustedProxies
 from protocol.access.proxy_protocol import SIGNATURE
-from tests.support.rest_rig import FIND, LIMIT
-from tests.support.web import settings_with
-from tests.support.web_server import RawAnswer, RawClient, WebServer
+from tests.support.web.rest_rig import FIND, LIMIT
+from tests.support.web.web_rig import settings_with
+from tests.support.web.web_server import RawAnswer, RawClient, WebServer
 
 HERE = TrustedProxies((ip_network("127.0.0.1"),))
 ELSEWHERE = TrustedProxies((ip_network("10.0.0.0/8"),))

@@ -9,10 +9,10 @@ import httpx
 import pytest
 import trio
 
-from tests.support.rest_rig import FIND, LIMIT, TERMINATE, BrokenWorld, is_alive
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import settings_with
-from tests.support.web_server import Certificate, WebServer
+from tests.support.web.rest_rig import FIND, LIMIT, TERMINATE, BrokenWorld, is_alive
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import settings_with
+from tests.support.web.web_server import Certificate, WebServer
 
 # -- the ordinary case -------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ import trio
 from starlette.types import Receive, Scope, Send
 
 from config.settings import Settings
-from tests.support.rest_rig import FIND, LIMIT, TERMINATE, is_alive
-from tests.support.streams import StreamWorld, stream
-from tests.support.web import app_of, settings_with
-from tests.support.web_server import Certificate, WebServer
+from tests.support.web.rest_rig import FIND, LIMIT, TERMINATE, is_alive
+from tests.support.web.stream_world import StreamWorld, stream
+from tests.support.web.web_rig import app_of, settings_with
+from tests.support.web.web_server import Certificate, WebServer
 
 
 async def test_shutdown_closes_idle_connections_and_refuses_new_ones(server: WebServer) -> None:

@@ -19,9 +19,9 @@ from actors.node.directory import Claim
 from actors.session.requests.requests import Requests
 from actors.stream import PublishedStream, Stream
 from protocol.signaling.frames import SessionDebug
-from tests.support.full_server import FullServer, full_server
-from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.server_process import FREE_PORTS, ROOT, START_TIMEOUT
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
 
 
 class PlannedFault(Exception):

@@ -20,13 +20,13 @@ import trio
 from actors.runtime.signals import MEANINGS, Meaning, name_of
 from config.apps import USUAL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
-from tests.support import plain_http
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import Behaviour, hang, held
-from tests.support.media_peer import MediaPeer
-from tests.support.ports import unused_port
-from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT, Address, ServerProcess, running_server
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import Behaviour, hang, held
+from tests.support.network import plain_http
+from tests.support.network.ports import unused_port
+from tests.support.servers.server_process import FREE_PORTS, ROOT, START_TIMEOUT, Address, ServerProcess, running_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 LOOPBACK = {"ip": "127.0.0.1"}
 PORTS = {"wss.port": "wss", "http.port": "http", "media_port_from": "media"}
@@ -204,7 +204,7 @@ async def test_a_shutdown_that_takes_too_long_is_cut_and_says_what_was_left(tmp_
 async def test_a_second_signal_ends_at_once(tmp_path: Path, stalled: bool) -> None:
     settings = LOOPBACK | {"shutdown_timeout": 3_600_000, "rest_request_timeout": 0}
     async with open_backend() as backend:
-        folder, module = with_backend(tmp_path, backend.url), "tests.support.patient_daemon"
+        folder, module = with_backend(tmp_path, backend.url), "tests.support.servers.patient_daemon"
         with running_server(folder, settings, module=module) as server, ExitStack() as sockets:
             async with wcs_client(server.ws_url()) as client:
                 if stalled:

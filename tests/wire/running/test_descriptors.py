@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support import plain_http
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess, running_server
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

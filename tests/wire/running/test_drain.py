@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import trio
 
-from tests.support.full_server import FullServer, full_server
-from tests.support.server_process import running_server
-from tests.support.steady_media import steady_media
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.media.steady_media import steady_media
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.server_process import running_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 
 LOOPBACK = {"ip": "127.0.0.1"}
 

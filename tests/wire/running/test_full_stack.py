@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.full_server import full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 
 async def test_terminate_stops_the_media_of_what_it_names_and_of_nothing_else(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from attrs import field, frozen
 
 from protocol.webrtc.dtls import DtlsContext
 from tests.support.collection import no_collection, uncollected
-from tests.support.full_server import FullServer, full_server
 from tests.support.leak_marks import Mark, assert_nothing_left, fill_history, spans
-from tests.support.media_peer import MediaPeer
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 MARKS = (200, 600, 1000)
 """After so many cycles the process is looked at."""

@@ -11,11 +11,11 @@ from actors.server import Server
 from config.apps import ALL_METHODS, App, AppTable
 from config.settings import TABLE, Settings
 from config.tables.apps_file import write_apps
-from tests.support.backend import open_backend
-from tests.support.full_server import FullServer, full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.wcs_client import WcsClient, wcs_client
-from tests.support.web_server import make_certificate
+from tests.support.hooks.backend import open_backend
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.web.web_server import make_certificate
+from tests.support.webrtc.media_peer import MediaPeer
 
 LIVE = {known.attribute for known in TABLE.values() if known.live}
 PUSH = ("allow", "timeout", "reconnect_attempts", "reconnect_delay", "transcode_bitrate", "ca_file", "sounds_folder")

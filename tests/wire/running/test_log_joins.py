@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.full_server import full_server
-from tests.support.wcs_client import wcs_client
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
 
 
 async def test_a_stream_can_be_followed_through_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

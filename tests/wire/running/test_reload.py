@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import trio
 
-from tests.support import plain_http
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.steady_media import steady_media
-from tests.support.wcs_client import wcs_client
+from tests.support.media.steady_media import steady_media
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import wcs_client
 
 HANGUP = signal.SIGHUP
 

@@ -8,9 +8,9 @@ import pytest
 import trio
 
 from actors.runtime.service_manager import ServiceManager, ServiceReport
-from tests.support.notify_socket import notify_socket
-from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import wcs_client
+from tests.support.servers.notify_socket import notify_socket
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.session.wcs_client import wcs_client
 
 LOOPBACK = {"ip": "127.0.0.1"}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.support import plain_http
-from tests.support.server_process import FREE_PORTS, ROOT, STOP_TIMEOUT, running_server
-from tests.support.wcs_client import wcs_client
+from tests.support.network import plain_http
+from tests.support.servers.server_process import FREE_PORTS, ROOT, STOP_TIMEOUT, running_server
+from tests.support.session.wcs_client import wcs_client
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 LOOPBACK = {"ip": "127.0.0.1"}

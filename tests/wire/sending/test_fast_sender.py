@@ -13,8 +13,8 @@ import pytest
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender, Recipient
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
-from tests.support.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
-from tests.support.fan_out_rig import Viewers, open_socket, rtp_packet
+from tests.support.media.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
+from tests.support.media.fan_out_rig import Viewers, open_socket, rtp_packet
 from tests.support.root import needs_root
 
 
@@ -114,7 +114,7 @@ FULL_SOCKET = """
 ip link add one type veth peer name peer
 ip addr add 10.9.0.1/24 dev one
 ip link set peer up && ip link set one up
-exec "$0" -m tests.support.full_socket
+exec "$0" -m tests.support.media.full_socket
 """
 
 

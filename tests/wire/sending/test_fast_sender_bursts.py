@@ -11,8 +11,8 @@ from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.packet_buffers import LONGEST_BURST
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver
-from tests.support.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
-from tests.support.fan_out_rig import Viewers, keys_of, rtp_packet
+from tests.support.media.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
+from tests.support.media.fan_out_rig import Viewers, keys_of, rtp_packet
 
 # -- bursts ---------------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from actors.media.sending import sendmmsg as kernel_calls
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.webrtc.srtp import SrtpProfile
-from tests.support.fan_out_filling import FAMILIES
-from tests.support.fan_out_rig import Viewers, rtp_packet
+from tests.support.media.fan_out_filling import FAMILIES
+from tests.support.media.fan_out_rig import Viewers, rtp_packet
 
 FAN_OUTS = 20
 AUDIENCE = 3

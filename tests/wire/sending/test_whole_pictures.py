@@ -6,8 +6,8 @@ from actors.media.io import frame_hold
 from actors.media.io.frame_hold import MAX_FRUITLESS_HOLDS
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PortableSender
-from tests.support.media_peer import vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.media.media_rig import Played, Published, Rig, media_rig, until
+from tests.support.webrtc.media_peer import vp8_delta, vp8_key_frame
 
 LONG = 3600.0  # longer than any test may take
 

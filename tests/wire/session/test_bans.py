@@ -10,8 +10,8 @@ from actors.runtime.actor import StopReason
 from actors.server import CannotStart
 from protocol.access.bans_file import BansFileError, read_bans
 from protocol.access.kicks import BanOrder, Kick, Subject
-from tests.support.full_server import full_server
-from tests.support.wcs_client import wcs_client
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
 
 ALICE = Subject(app_key="app", session_id="s1", user="alice")
 

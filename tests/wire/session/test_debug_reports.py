@@ -4,7 +4,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from tests.support.full_server import full_server
+from tests.support.servers.full_server import full_server
 
 NAME = "0123456789abcdef" * 2 + ".txt"
 PATH = "/client/debug/"

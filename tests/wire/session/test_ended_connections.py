@@ -14,8 +14,8 @@ import trio
 
 from actors.net.tcp_stream import TcpStream
 from tests.support.collection import no_collection, uncollected
-from tests.support.full_server import FullServer, full_server
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 
 TIMES = 3
 RESET = struct.pack("ii", 1, 0)

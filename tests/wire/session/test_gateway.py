@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket
 from wsproto.events import TextMessage
 
 from actors.runtime.actor import SHUTDOWN
-from tests.support.gateway_rig import CAP, establish, receive, send, serving, upgrade
+from tests.support.session.gateway_rig import CAP, establish, receive, send, serving, upgrade
 
 
 async def frames_until_closed(client: WebSocketConnection) -> list[dict[str, Any]]:

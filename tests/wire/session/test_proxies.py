@@ -14,7 +14,7 @@ from trio_websocket import WebSocketConnection, open_websocket_url, wrap_client_
 
 from protocol.access.client_address import TrustedProxies
 from protocol.access.proxy_protocol import MAX_LENGTH, SIGNATURE
-from tests.support.gateway_rig import Served, establish, receive, send, serving, upgrade
+from tests.support.session.gateway_rig import Served, establish, receive, send, serving, upgrade
 
 HERE = TrustedProxies((ip_network("127.0.0.1"),))
 ELSEWHERE = TrustedProxies((ip_network("10.0.0.0/8"),))

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 from actors.net.certificate import ServerCertificate
 from actors.net.tcp_listeners import ListenerError
 from actors.storage.certificate import self_signed
-from tests.support.full_server import FullServer, full_server
-from tests.support.server_process import running_server
-from tests.support.steady_media import steady_media
-from tests.support.wcs_client import wcs_client
+from tests.support.media.steady_media import steady_media
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.server_process import running_server
+from tests.support.session.wcs_client import wcs_client
 
 
 def new_pair(folder: Path, *, age: timedelta = timedelta()) -> tuple[Path, Path]:

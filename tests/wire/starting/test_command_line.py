@@ -14,8 +14,8 @@ from config.apps import App, AppTable
 from config.settings import LogFormat
 from config.tables.apps_file import write_apps
 from config.version import VERSION
-from tests.support.server_process import FREE_PORTS
-from tests.support.web_server import make_certificate
+from tests.support.servers.server_process import FREE_PORTS
+from tests.support.web.web_server import make_certificate
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 ANY_PORTS = [f"--set={key}={port}" for key, port in FREE_PORTS.items()]

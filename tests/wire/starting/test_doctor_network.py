@@ -13,7 +13,7 @@ from actors.machine.network_facts import ask_backends, ask_stun
 from config.apps import App, default_table
 from config.settings import Settings
 from protocol.webrtc import stun
-from tests.support.ports import unused_port
+from tests.support.network.ports import unused_port
 
 
 def app(name: str, url: str) -> App:

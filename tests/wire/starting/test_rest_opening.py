@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import plain_http
-from tests.support.access import basic
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.network import plain_http
+from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.web.access import basic
 
 OPEN = {"http.address": "0.0.0.0"}
 FIND = "/rest-api/connection/find_all"

@@ -18,7 +18,7 @@ from actors.storage import start_checks
 from actors.storage.certificate import self_signed
 from config.apps import default_table
 from config.tables.apps_file import write_apps
-from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT, running_server
+from tests.support.servers.server_process import FREE_PORTS, ROOT, START_TIMEOUT, running_server
 
 Captured = pytest.CaptureFixture[str]
 Prepare = Callable[[Path], None]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server_process import FREE_PORTS
+from tests.support.servers.server_process import FREE_PORTS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md")

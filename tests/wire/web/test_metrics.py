@@ -21,12 +21,12 @@ from protocol.operator.messages import ErrorKind
 from protocol.operator.syntax import VERBS
 from protocol.sip.traffic import CLASSES
 from protocol.stream.statuses import StreamStatus
-from tests.support.backend import open_backend
-from tests.support.full_server import FullServer, full_server
-from tests.support.metrics import Scrape, scrape
-from tests.support.streams import StreamWorld
-from tests.support.wcs_client import PATIENCE, wcs_client
-from tests.support.web import routes_of
+from tests.support.hooks.backend import open_backend
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.servers.metrics import Scrape, scrape
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.web.stream_world import StreamWorld
+from tests.support.web.web_rig import routes_of
 
 
 async def test_the_metrics_tell_what_has_happened(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from config.apps import App, default_table
 from config.tables.apps_file import write_apps
 from protocol.hooks import HookMethod, Unreachable
 from protocol.metrics.hook_counts import HookOutcome
-from tests.support.full_server import full_server
-from tests.support.wcs_client import wcs_client
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
 
 
 async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import trio
 
 from protocol.operator.callers import Operator
-from tests.support.event_reader import event_reader
-from tests.support.full_server import FullServer, full_server
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.web.event_reader import event_reader
 
 
 def port_of(server: FullServer) -> int:

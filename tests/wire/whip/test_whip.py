@@ -11,11 +11,11 @@ from attrs import frozen
 
 from config.apps import USUAL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
-from tests.support.backend import ScriptedBackend, open_backend
-from tests.support.behaviours import answer, deny
-from tests.support.full_server import FullServer, full_server
-from tests.support.wcs_client import PATIENCE, wcs_client
-from tests.support.whip_client import WhipClient, WhipStream, bearer, whip_client
+from tests.support.hooks.backend import ScriptedBackend, open_backend
+from tests.support.hooks.behaviours import answer, deny
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import PATIENCE, wcs_client
+from tests.support.web.whip_client import WhipClient, WhipStream, bearer, whip_client
 
 TOKEN = "secret-of-alice"
 

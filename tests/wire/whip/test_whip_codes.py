@@ -8,12 +8,12 @@ import pytest
 import trio
 
 from config.settings import RestAuth
-from tests.support.behaviours import answer, deny, hang
-from tests.support.full_server import full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.openapi import PATH, Described
-from tests.support.wcs_client import wcs_client
-from tests.support.whip_client import bearer, whip_client
+from tests.support.hooks.behaviours import answer, deny, hang
+from tests.support.servers.full_server import full_server
+from tests.support.session.wcs_client import wcs_client
+from tests.support.web.openapi import PATH, Described
+from tests.support.web.whip_client import bearer, whip_client
+from tests.support.webrtc.media_peer import MediaPeer
 from tests.wire.whip.test_whip import scene
 
 ORIGIN = {"Origin": "https://pages.example"}

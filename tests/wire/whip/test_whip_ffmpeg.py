@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.server_process import ROOT, ServerProcess, running_server
-from tests.support.wcs_client import PATIENCE
+from tests.support.servers.server_process import ROOT, ServerProcess, running_server
+from tests.support.session.wcs_client import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 @contextmanager
 def ffmpeg(server: ServerProcess, *certificate: Path) -> Iterator[subprocess.Popen[bytes]]:
     """FFmpeg as publisher of `film`."""
-    command = [sys.executable, "-m", "tests.support.ffmpeg_whip", server.http_url("/whip/film"), "token"]
+    command = [sys.executable, "-m", "tests.support.web.ffmpeg_whip", server.http_url("/whip/film"), "token"]
     arguments = [*command, *map(str, certificate)]
     with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:

@@ -17,10 +17,10 @@ from actors.node.ports.push import AlreadyPushed, PushRefused, UnusableTarget
 from actors.workers.pushing.push import PushStatus
 from protocol.capture.rules import read_rules
 from protocol.webrtc.sdp import MediaKind
-from tests.support.ports import unused_port
-from tests.support.push_rig import over, recorded, studio, taken, until
-from tests.support.rtmp_server import rtmp_server
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
+from tests.support.network.ports import unused_port
+from tests.support.workers.push_rig import over, recorded, studio, taken, until
+from tests.support.workers.rtmp_server import rtmp_server
 
 
 async def test_h264_is_copied_and_opus_becomes_aac(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import trio
 
 from actors.node.ports.push import UnusableTarget
 from actors.workers.pushing.push import Push
-from tests.support.push_rig import over, studio, taken, until
-from tests.support.rtmp_gate import PASSWORD, USER, rtmp_gate
+from tests.support.workers.push_rig import over, studio, taken, until
+from tests.support.workers.rtmp_gate import PASSWORD, USER, rtmp_gate
 
 BY_FFMPEG = """
 import sys, av

@@ -13,9 +13,9 @@ from av.codec.context import CodecContext
 
 from actors.node.ports.push import NoSuchSound
 from protocol.rest.resources.pushes import PushSound
-from tests.support.push_rig import over, recorded, studio, taken, until
-from tests.support.rtmp_server import rtmp_server
-from tests.support.rtp_packets import build_header
+from tests.support.media.rtp_packets import build_header
+from tests.support.workers.push_rig import over, recorded, studio, taken, until
+from tests.support.workers.rtmp_server import rtmp_server
 
 
 def loudness(file: Path) -> float:

@@ -13,14 +13,14 @@ import trio
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.capture.rules import read_rules
-from tests.support.backend import open_backend
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer
-from tests.support.media_peer import MediaPeer
-from tests.support.push_rig import recorded
-from tests.support.rtmp_server import RtmpServer, rtmp_server
-from tests.support.rtsp_source import make_media
-from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.capture.rtsp_source import make_media
+from tests.support.hooks.backend import open_backend
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer
+from tests.support.webrtc.media_peer import MediaPeer
+from tests.support.workers.push_rig import recorded
+from tests.support.workers.rtmp_server import RtmpServer, rtmp_server
 
 KEY = "live-4711-secret"
 LOOPBACK = read_rules(["127.0.0.1"])

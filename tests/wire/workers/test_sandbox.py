@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import trio
 
-from tests.support.operator import ROOT
+from tests.support.operator.operator_console import ROOT
 
 PROGRAM: Final = """
 import json, os, signal, socket, sys

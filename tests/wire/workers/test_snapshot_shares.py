@@ -11,8 +11,8 @@ from attrs import evolve
 
 from actors.node.ports.snapshot import SnapshotRefused
 from actors.workers.snapshots.snapshots import AT_ONCE, SnapshotRequest
-from tests.support.colour_frames import BLUE, RED
-from tests.support.snapshot_rig import PATIENCE, PATIENT, Camera, pid, taking
+from tests.support.workers.colour_frames import BLUE, RED
+from tests.support.workers.snapshot_rig import PATIENCE, PATIENT, Camera, pid, taking
 
 
 async def test_a_publisher_without_key_frames_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,13 +18,13 @@ from actors.workers.snapshots.snapshot_worker import ENDED, TOO_LARGE
 from actors.workers.snapshots.snapshots import TOO_MANY
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec
 from protocol.webrtc.sdp import MediaKind
-from tests.support.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near, payloads
-from tests.support.full_server import FullServer, full_server
-from tests.support.h264_viewer import h264_viewer, until_both
-from tests.support.rtp_packets import build_header
-from tests.support.rtsp_source import make_media
-from tests.support.snapshot_rig import PATIENCE, PATIENT, Camera, pid, refusal, taking
-from tests.support.wcs_client import ClientStream, Frame, WcsClient, wcs_client
+from tests.support.capture.rtsp_source import make_media
+from tests.support.media.rtp_packets import build_header
+from tests.support.servers.full_server import FullServer, full_server
+from tests.support.session.wcs_client import ClientStream, Frame, WcsClient, wcs_client
+from tests.support.webrtc.h264_viewer import h264_viewer, until_both
+from tests.support.workers.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near, payloads
+from tests.support.workers.snapshot_rig import PATIENCE, PATIENT, Camera, pid, refusal, taking
 
 
 def shown(picture: Picture) -> tuple[int, int, Colour, Colour]:

@@ -1,0 +1,1 @@
+"""Sources that are captured: a camera, and names that must not be opened."""

@@ -1,0 +1,1 @@
+"""Several nodes: as real servers, and simulated in memory."""

@@ -1,0 +1,1 @@
+"""Backends, well-behaved or not, and dispatchers that call them."""

@@ -1,0 +1,1 @@
+"""What lies between a client and a server: ports, NAT, networks of their own, plain HTTP."""

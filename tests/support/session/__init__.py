@@ -1,0 +1,1 @@
+"""Clients of the WebSDK and their sessions, over real sockets or in memory."""

@@ -1,0 +1,1 @@
+"""WebRTC peers made of parts: offers, ICE, DTLS, SRTP."""

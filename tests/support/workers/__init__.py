@@ -1,0 +1,1 @@
+"""What worker processes do: recordings, pictures, pushes, and how their work is read again."""
