@@ -7,7 +7,7 @@ from actors.media.events import Flowing, Post, Resized, discard
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.subscribers import Subscribers
 from actors.media.tracks.published_track import PublishedTrack
-from protocol.sfu.incoming_track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket, MediaRun
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.sdp import Codec, MediaKind, SourceTrack
 
@@ -114,6 +114,14 @@ class Publication:
             self._post(Flowing())
         if packet.key_frame is not None and packet.key_frame.width:
             self._resize(packet.key_frame.width, packet.key_frame.height)
+
+    def take_run(self, track: PublishedTrack, run: MediaRun) -> None:
+        """The same for packets that came together."""
+        if run.key_frame is None and self._flowing:
+            track.forward_run(run)
+        else:
+            for packet, now in run.singly():
+                self.take(track, packet, now)
 
     def end(self) -> None:
         """No packet leaves from here on. Idempotent."""

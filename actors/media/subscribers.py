@@ -14,8 +14,9 @@ from actors.media.catch_up import CatchUp
 from actors.media.context import MediaContext
 from actors.media.io.outlet import Outlet
 from actors.media.sending.sender import FanOut, Recipient
+from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.published_track import PublishedTrack
-from protocol.sfu.incoming_track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket, MediaRun
 from protocol.sfu.keyframe_requests import ViewerRequests
 from protocol.sfu.outgoing_track import OutgoingTrack, Variant
 from protocol.sfu.router import TrackRouter
@@ -75,8 +76,8 @@ class Subscriber:
         return left
 
 
-class Subscribers:
-    """All viewers of one track; a `PacketSink`. `cname` is the publication's RTCP name."""
+class Subscribers(PacketSink):
+    """All viewers of one track. `cname` is the publication's RTCP name."""
 
     def __init__(self, track: PublishedTrack, context: MediaContext, cname: str) -> None:
         self.track = track
@@ -150,16 +151,28 @@ class Subscribers:
     def take(self, packet: MediaPacket, now: float) -> None:
         """Queue a packet for all viewers."""
         context, highest = self._context, self._incoming.highest
-        for outgoing in self._router.admit(packet, highest):
-            self._start(self._subscribers[outgoing], packet.sequence, now)
+        self._admit(packet, highest, now)
         copies = 0
         for variant, data in self._router.copies(packet):
             fan_out = self._fan_outs[variant]
-            fan_out.queue(data, packet.sequence)
+            fan_out.queue((data,), packet.sequence)
             copies += len(fan_out)
         context.counters.forwarded += copies
         if copies and self.track.is_video and packet.sequence == highest:
             context.in_picture = not packet.ends_picture
+
+    def take_run(self, run: MediaRun) -> None:
+        """As `take` for each of the packets, none of which begins a key frame; they are the newest."""
+        if self._router.starts_anywhere:
+            first, now = next(run.singly())
+            self._admit(first, run.sequence, now)
+        context, copies = self._context, 0
+        for variant, fan_out in self._fan_outs.items():
+            fan_out.queue(variant.render_all(run.packets), run.sequence)
+            copies += len(fan_out)
+        context.counters.forwarded += copies * len(run.packets)
+        if copies and self.track.is_video:
+            context.in_picture = not run.ends_picture
 
     def take_report(self, report: SenderReport, now: float) -> None:
         for subscriber in self._subscribers.values():
@@ -175,6 +188,11 @@ class Subscribers:
 
     def _choose_padding(self) -> None:
         self._incoming.pads = self._may_pad and len(self._subscribers) >= PADDED_FOR
+
+    def _admit(self, packet: MediaPacket, highest: int, now: float) -> None:
+        """Who waits for such a packet begins with it."""
+        for outgoing in self._router.admit(packet, highest):
+            self._start(self._subscribers[outgoing], packet.sequence, now)
 
     def _begin(self, subscriber: Subscriber, sequence: int, now: float) -> None:
         """The viewer gets this packet and all that follow."""

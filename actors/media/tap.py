@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from actors.media.context import MediaContext
 from actors.media.publication import Publication
+from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.sfu.packet_history import SHORT_REPLAY
@@ -130,8 +131,8 @@ class Tap:
         on_end()
 
 
-class _TapTrack:
-    """A `PacketSink`: one track of a tap."""
+class _TapTrack(PacketSink):
+    """One track of a tap."""
 
     def __init__(self, tap: Tap, number: int, track: PublishedTrack) -> None:
         self.track = track

@@ -9,9 +9,9 @@ a stretch is left out. What follows is then joined to what came before, with the
 the elapsed time: viewers see one SSRC with continuous numbers, as their decryption requires (RFC 3711 section 3.3.1).
 Video is joined at a key frame.
 
-**The short way.** Nearly every packet simply follows the one before. `continues` tells so by its header, before it is
-decrypted, and `take_next` does for it what `receive` does, but only what such a packet needs, and in the memory that
-it came in. `receive` is the meaning of both; tests hold them equal.
+**The short way.** Nearly every packet simply follows the one before, which its header tells before it is decrypted
+(`next_number`). `take_runs` does for many of them what `receive` does for each, but only what such packets need, and in
+the memory that they came in. `receive` is the meaning of both; tests hold them equal.
 
 Browsers cut a picture into packets whose sizes differ by at most a byte. Packets of exactly one size can be sent
 together, at a much lower cost than one by one. So while `pads` is set, packets that carry a good part of a picture are
@@ -19,13 +19,14 @@ padded to a multiple of 8 bytes. This happens once, here, so that resent packets
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
 from attrs import evolve
 
-from protocol.sfu.keyframe_detection import KeyFrame, has_key_frames, key_frame, may_begin_key_frame
-from protocol.sfu.late_join import Replay, replay_from
+from protocol.sfu.keyframe_detection import KeyFrame, has_key_frames, key_frame
+from protocol.sfu.late_join import LastKeyFrame, Replay, replay_from
 from protocol.sfu.nack import NackGenerator
 from protocol.sfu.packet_history import PacketHistory, ReplayLimits
 from protocol.sfu.reception import Reception
@@ -59,6 +60,33 @@ class MediaPacket(NamedTuple):
         return self.data[1] > 127
 
 
+class MediaRun(NamedTuple):
+    """Packets for the viewers that follow each other without a gap, as `MediaPacket` has one.
+
+    `sequence` is the first one's, `arrivals` are in seconds. `key_frame` begins in the last packet, none in another.
+    """
+
+    sequence: int
+    packets: list[bytes]
+    arrivals: list[float]
+    key_frame: KeyFrame | None
+
+    @property
+    def ends_picture(self) -> bool:
+        """As `MediaPacket.ends_picture`, of the last one."""
+        return self.packets[-1][1] > 127
+
+    def singly(self) -> Iterator[tuple[MediaPacket, float]]:
+        """Each packet, and when it came."""
+        last = len(self.packets) - 1
+        for index, (data, arrival) in enumerate(zip(self.packets, self.arrivals, strict=True)):
+            yield MediaPacket(self.sequence + index, data, self.key_frame if index == last else None), arrival
+
+
+Opened = tuple[int, int, int, int, float]
+"""A decrypted packet in memory: where its payload begins and ends, the timestamp, 0x80 for a marker, the arrival."""
+
+
 class IncomingTrack:
     """The media of one published track, whatever its current SSRC.
 
@@ -83,7 +111,6 @@ class IncomingTrack:
         self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
         self._clock_rate = clock_rate
         self._has_key_frames = has_key_frames(codec)
-        self._may_begin = may_begin_key_frame(codec)
         self._reception = Reception(clock_rate)
         self._lost_before = 0  # in runs of numbers that have ended
         self._jump_to = -1  # the number that would follow an outlier
@@ -92,8 +119,7 @@ class IncomingTrack:
         self._first = -1  # packets below this number cannot be told from those before the join
         self._newest = (0, -math.inf)  # timestamp and arrival of the newest packet
         self._whole_from = -1  # holes before this no longer matter: a key frame has come since, or was requested
-        self._key_frame_timestamp = -1
-        self._key_frame = (-1, -math.inf)  # where the last one began, and when it came
+        self._last = LastKeyFrame(codec)
 
     def receive(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The packet to forward; None for a duplicate, a packet that is too old, or one that cannot be joined yet.
@@ -116,42 +142,49 @@ class IncomingTrack:
         reception.received += packet is not None
         return packet
 
-    def continues(self, sequence: int) -> bool:
-        """Whether a packet of this number follows the newest, so that `take_next` may take it."""
-        reception = self._reception
-        return (
-            sequence == (reception.highest + 1) & 0xFFFF
-            and not self.is_apart
-            and reception.highest + self._shift == self.highest >= 0
-        )
+    @property
+    def next_number(self) -> int:
+        """The 16-bit number of the packet that follows the newest, for `take_runs`; -1 if none is taken that way."""
+        highest = self._reception.highest
+        follows = not self.is_apart and highest + self._shift == self.highest >= 0
+        return (highest + 1) & 0xFFFF if follows else -1
 
-    def take_next(
-        self, memory: memoryview, start: int, end: int, timestamp: int, marker: int, now: float
-    ) -> MediaPacket:
-        """As `receive`, for a packet that `continues` and has a payload, `start` to `end`; `marker` is 0x80 or 0.
+    def take_runs(self, memory: memoryview, opened: Sequence[Opened]) -> Iterator[MediaRun]:
+        """As `receive` for each of these; the first has `next_number`, the others follow it, and all have a payload.
 
-        The packet's header in `memory`, before the payload, is written over.
+        Their headers in `memory`, before the payloads, are written over. A run ends where a key frame begins.
         """
-        reception = self._reception
-        reception.received += 1
-        if timestamp == reception.timestamp:
-            reception.highest += 1
-        else:
-            reception.advance(reception.highest + 1, timestamp, now)
-        self.heard_at = now
-        self.highest = extended = self.highest + 1
-        timestamp = timestamp + self._timestamp_shift & 0xFFFFFFFF
-        self._newest = timestamp, now
-        begin, size = start - HEADER_SIZE, end - start + HEADER_SIZE
-        _HEADER.pack_into(memory, begin, 0x80, marker, extended & 0xFFFF, timestamp, self.ssrc)
-        data = bytes(memory[begin:end])
-        self.packets, self.bytes = self.packets + 1, self.bytes + size
-        may_begin = self._may_begin[data[HEADER_SIZE]]
-        found = self._find_key_frame(extended, data[HEADER_SIZE:], timestamp, now) if may_begin else None
-        if self.pads and PADDED_FROM <= size <= PADDED_UP_TO:
-            data = pad(data, PADDED_TO)
-        self.ring.put(extended, data, now)
-        return MediaPacket(extended, data, found)
+        reception, may_begin, shift, ssrc = self._reception, self._last.may_begin, self._timestamp_shift, self.ssrc
+        number, extended, stamp = reception.highest, self.highest, 0
+        packets, arrivals = list[bytes](), list[float]()
+        for start, end, timestamp, marker, now in opened:
+            number, extended = number + 1, extended + 1
+            if timestamp != reception.timestamp:
+                reception.advance(number, timestamp, now)
+            begin, stamp = start - HEADER_SIZE, timestamp + shift & 0xFFFFFFFF
+            _HEADER.pack_into(memory, begin, 0x80, marker, extended & 0xFFFF, stamp, ssrc)
+            packet = bytes(memory[begin:end])
+            packets.append(packet)
+            arrivals.append(now)
+            if not may_begin[packet[HEADER_SIZE]]:
+                continue
+            found = self._find_key_frame(extended, packet[HEADER_SIZE:], stamp, now)
+            if found is not None:
+                yield self._end_run(packets, arrivals, stamp, found)
+                packets, arrivals = [], []
+        if packets:
+            yield self._end_run(packets, arrivals, stamp, None)
+
+    def _end_run(self, packets: list[bytes], arrivals: list[float], timestamp: int, found: KeyFrame | None) -> MediaRun:
+        reception, count, now, first = self._reception, len(packets), arrivals[-1], self.highest + 1
+        reception.highest = self.highest + count - self._shift
+        reception.received += count
+        self.packets, self.bytes = self.packets + count, self.bytes + sum(map(len, packets))
+        self.highest, self.heard_at, self._newest = first + count - 1, now, (timestamp, now)
+        if self.pads:
+            packets = list(map(_padded, packets))
+        self.ring.put_run(first, packets, arrivals)
+        return MediaRun(first, packets, arrivals, found)
 
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
@@ -210,8 +243,8 @@ class IncomingTrack:
 
     def replay(self, now: float, limits: ReplayLimits | None = None) -> Replay | None:
         """What a viewer that joins now starts with, by the ring's limits or others; None: with the next key frame."""
-        first, quiet, limits = self._key_frame[0], now - self._newest[1], limits or self.ring.replay_limits
-        return replay_from(self.ring, first, self.highest, behind=self._behind, quiet=quiet, limits=limits)
+        quiet, limits = now - self._newest[1], limits or self.ring.replay_limits
+        return replay_from(self.ring, self._last.start, self.highest, behind=self._behind, quiet=quiet, limits=limits)
 
     def take_sender_report(self, report: SenderReport, now: float) -> SenderReport | None:
         """Note when the publisher's sender report came, and translate it to the timestamps that viewers get.
@@ -236,7 +269,7 @@ class IncomingTrack:
     @property
     def _behind(self) -> float:
         """Seconds from the last key frame to the newest packet; math.inf without a key frame."""
-        return self._newest[1] - self._key_frame[1] if self._key_frame[0] >= 0 else math.inf
+        return self._newest[1] - self._last.came if self._last.start >= 0 else math.inf
 
     def _place(self, sequence: int) -> int | None:
         """The publisher's extended number of a packet; None for an outlier.
@@ -280,8 +313,8 @@ class IncomingTrack:
         data = _HEADER.pack(0x80, marker << 7, extended & 0xFFFF, timestamp, self.ssrc) + payload
         self.packets += 1
         self.bytes += len(data)
-        if self.pads and PADDED_FROM <= len(data) <= PADDED_UP_TO:
-            data = pad(data, PADDED_TO)
+        if self.pads:
+            data = _padded(data)
         self.ring.put(extended, data, now)
         found = self._find_key_frame(extended, payload, timestamp, now) if is_newest else None
         return MediaPacket(extended, data, found)
@@ -299,15 +332,16 @@ class IncomingTrack:
         return too_old or extended in self.ring
 
     def _find_key_frame(self, extended: int, payload: bytes, timestamp: int, now: float) -> KeyFrame | None:
-        """Only the first packet of a key frame counts: H.264 shows one in the parameter sets and again in the slice."""
-        found = key_frame(self.codec, payload)
-        if found is None or timestamp == self._key_frame_timestamp:
-            return None
-        self._key_frame_timestamp = timestamp
-        self._key_frame = extended, now
-        self._whole_from = extended
-        self.key_frame_needed = False
+        found = self._last.find(extended, payload, timestamp, now)
+        if found is not None:
+            self._whole_from = extended
+            self.key_frame_needed = False
         return found
+
+
+def _padded(packet: bytes) -> bytes:
+    """A canonical packet as viewers get it while `pads` is set."""
+    return pad(packet, PADDED_TO) if PADDED_FROM <= len(packet) <= PADDED_UP_TO else packet
 
 
 def _timestamp_delta(newer: int, older: int) -> int:

@@ -4,8 +4,10 @@ The packets must be complete: a hole would have to be requested, and may never b
 count: a still picture is as good as new.
 """
 
+import math
 from typing import NamedTuple
 
+from protocol.sfu.keyframe_detection import KeyFrame, key_frame, may_begin_key_frame
 from protocol.sfu.packet_history import PacketHistory, ReplayLimits
 
 
@@ -33,3 +35,25 @@ def replay_from(
         room -= len(packet)
         packets.append(packet)
     return Replay(first, packets)
+
+
+class LastKeyFrame:
+    """Where the last key frame of a track began, by extended sequence number, and when it came; -1 before the first."""
+
+    def __init__(self, codec: str) -> None:
+        self.start, self.came = -1, -math.inf
+        self.may_begin = may_begin_key_frame(codec)
+        """By the first byte of a payload: what says no here need not be given to `find`."""
+        self._codec = codec
+        self._timestamp = -1
+
+    def find(self, sequence: int, payload: bytes, timestamp: int, now: float) -> KeyFrame | None:
+        """The key frame that begins in a packet.
+
+        Only its first packet counts: H.264 shows one in the parameter sets and again in the slice.
+        """
+        found = key_frame(self._codec, payload)
+        if found is None or timestamp == self._timestamp:
+            return None
+        self.start, self.came, self._timestamp = sequence, now, timestamp
+        return found

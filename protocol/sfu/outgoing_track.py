@@ -7,6 +7,7 @@ is enough for that, and leaves only two copies of a packet per payload type, sha
 rewritten for a single viewer.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -33,6 +34,14 @@ class Variant(NamedTuple):
         """The copy of a canonical packet for the viewers of this variant."""
         sequence = (packet[2] << 8 | packet[3]) ^ self.flip
         return _HEADER.pack(packet[0], packet[1] | self.payload_type, sequence) + packet[4:]
+
+    def render_all(self, packets: Sequence[bytes]) -> list[bytes]:
+        """The same for several."""
+        pack, payload_type, flip, _ = _HEADER.pack, *self
+        return [
+            pack(packet[0], packet[1] | payload_type, (packet[2] << 8 | packet[3]) ^ flip) + packet[4:]
+            for packet in packets
+        ]
 
 
 class OutgoingTrack:

@@ -1,6 +1,7 @@
 """The last packets of a track, kept for retransmission; one ring serves all viewers of the track."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 VIDEO_AGE = 2.0  # seconds: more than any player waits for a lost packet
@@ -57,10 +58,15 @@ class PacketHistory:
 
     def put(self, sequence: int, packet: bytes, now: float) -> None:
         """Keep a packet that is not in yet, and evict those that it displaces."""
+        self.put_run(sequence, (packet,), (now,))
+
+    def put_run(self, first: int, run: Sequence[bytes], times: Sequence[float]) -> None:
+        """The same for packets that follow each other from number `first` on, and the times when each came."""
         packets, arrivals = self._packets, self._arrivals
-        packets[sequence] = packet
-        arrivals.append((now, sequence))
-        self._bytes += len(packet) + ENTRY_BYTES
+        numbers, now = range(first, first + len(run)), times[-1]
+        packets.update(zip(numbers, run, strict=True))
+        arrivals.extend(zip(times, numbers, strict=True))
+        self._bytes += sum(map(len, run)) + ENTRY_BYTES * len(run)
         oldest = now - max(self._max_age, self.replay_limits.age)
         while arrivals and (arrivals[0][0] < oldest or self._bytes > self._max_bytes):
             old = arrivals.popleft()[1]

@@ -39,6 +39,11 @@ class TrackRouter:
                 del self._members[viewer.variant]
             viewer.start = -1
 
+    @property
+    def starts_anywhere(self) -> bool:
+        """Whether some viewer waits that starts with any packet."""
+        return bool(self._waiting) and not self._gated
+
     def admit(self, packet: MediaPacket, highest: int) -> list[OutgoingTrack]:
         """The viewers that start with this packet. `highest` is the newest sequence number of the track.
 

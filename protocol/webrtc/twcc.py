@@ -4,7 +4,7 @@ The publisher numbers all its packets on a transport; we report when each of the
 bandwidth from that. Without this feedback a browser needs half a minute to find its bitrate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
 TICK_US = 250
@@ -49,7 +49,11 @@ class TwccRecorder:
 
         The first arrival of a repeated packet counts. Packets 4096 numbers behind the newest are not reported.
         """
-        self._notes.append((sequence, arrival_us))
+        self.record_all(((sequence, arrival_us),))
+
+    def record_all(self, arrivals: Sequence[tuple[int, int]]) -> None:
+        """The same for several packets, each by its number and its arrival."""
+        self._notes += arrivals
         if len(self._notes) > _WINDOW:
             self._settle()
 

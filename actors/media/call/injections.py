@@ -7,6 +7,7 @@ from typing import Final
 from actors.media.call.bridge import Bridge
 from actors.media.call.leg_reader import LegReader
 from actors.media.context import MediaContext
+from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.calls.sound import Sound
 from protocol.sfu.incoming_track import MediaPacket
@@ -23,8 +24,8 @@ _LAWS: Final = (
 _LATE: Final = 0.2  # seconds, after which a sound goes on from now rather than make up for what was missed
 
 
-class StreamInjection:
-    """The voice of a published track; a `PacketSink`. `on_end` is called when the track ends, not after `stop`."""
+class StreamInjection(PacketSink):
+    """The voice of a published track. `on_end` is called when the track ends, not after `stop`."""
 
     def __init__(self, track: PublishedTrack, bridge: Bridge, on_end: Callable[[], None]) -> None:
         self._track, self._bridge, self._on_end = track, bridge, on_end

@@ -1,6 +1,7 @@
 """From a publisher's encrypted packets to packets of its tracks. What is not accepted is counted by reason."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from struct import Struct
 from typing import Protocol
 
@@ -12,13 +13,15 @@ from actors.media.io.datagrams import STRIDE, Datagrams
 from actors.media.tracks.published_track import PublishedTrack
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
-from protocol.sfu.incoming_track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket, MediaRun, Opened
 from protocol.webrtc.rtp import HEADER_SIZE, ONE_BYTE, STOP_ID, RtpError, RtpHeader, parse_header, payload, peek_ssrc
 from protocol.webrtc.srtp import MAX_PACKET, SrtpReceiver, fault, unprotect_in_place
 
 _PLAIN, _EXTENDED = 0x80, 0x90  # first bytes: version 2 and nothing else, or with a header extension
-_HEADER = Struct("!BBHII")
-_EXTENSION = Struct("!HHBH")  # profile, words, and the first element, if it has two bytes
+_SOURCE = Struct("!xB6xI")  # payload type and SSRC
+_HEADER = Struct("!BBHIIHHBH")  # with the extension's profile, its words, and its first element, if that has two bytes
+_EXTENSION = Struct("!HH")
+_ELEMENTS = HEADER_SIZE + 4  # where those of a header extension begin
 _UNUSUAL = -2
 _MAX_TRAILER = 16  # bytes of the longest authentication tag
 _LONG_WAY = 0, -1
@@ -26,8 +29,11 @@ _LONG_WAY = 0, -1
 log = get_logger("media")
 
 
-Taken = tuple[PublishedTrack, MediaPacket | None, float]
-"""A packet of a track has come at this time; None: nothing of it is to be forwarded."""
+class Taker(Protocol):
+    """What gets a publisher's packets: its publication."""
+
+    def take(self, track: PublishedTrack, packet: MediaPacket | None, now: float) -> None: ...
+    def take_run(self, track: PublishedTrack, run: MediaRun) -> None: ...
 
 
 class Secured(Protocol):
@@ -49,13 +55,18 @@ class Intake:
     Two ways lead to the same result. `take_single` is the whole of it: it copies one packet out of the memory that it
     came in, and asks every question. `take` goes the short way with packets that need few answers, which the clear
     header tells (RFC 3711 section 3.1): the next one of a known SSRC, of the right payload type, without contributing
-    sources and padding, with a header extension in the one-byte form or none. Such a packet is decrypted and made
-    canonical where it lies. What a run needs once is done once: limits, the proof that the peer lives, and arrivals.
-    All others go the long way, in their turn.
+    sources and padding, with a header extension in the one-byte form or none. Such packets are decrypted and made
+    canonical where they lie, and what they need together is done once: limits, the proof that the peer lives, arrivals,
+    and handing over to the taker. All others go the long way, in their turn.
     """
 
     def __init__(
-        self, context: MediaContext, transport: Secured, sources: SsrcTable, feedback: PublisherFeedback
+        self,
+        context: MediaContext,
+        transport: Secured,
+        sources: SsrcTable,
+        feedback: PublisherFeedback,
+        taker: Taker,
     ) -> None:
         settings = context.settings
         octets = settings.max_publisher_bitrate * 125  # a second
@@ -65,66 +76,77 @@ class Intake:
         self._transport = transport
         self._sources = sources
         self._feedback = feedback
-        self._direct: dict[int, PublishedTrack] = {}  # whose media may go the short way: by SSRC and payload type
+        self._taker = taker
+        self._direct: dict[tuple[int, int], PublishedTrack] = {}
+        """Whose media may go the short way, by payload type and SSRC."""
+        self._newest = -math.inf
 
-    def take(self, datagrams: Datagrams, indices: Sequence[int]) -> Iterator[Taken]:
-        """Take encrypted packets, in their order; those that are dropped give nothing."""
-        sizes, arrivals = datagrams.sizes, datagrams.arrivals
-        if self._admits(len(indices), sum([sizes[index] for index in indices]), arrivals[indices[0]]):
-            yield from self._take_run(datagrams, indices)
-            return
-        for index in indices:
-            taken = self.take_single(datagrams.data(index), arrivals[index])
-            if taken is not None:
-                yield taken
+    def take(self, datagrams: Datagrams, indices: Sequence[int]) -> float:
+        """Take encrypted packets, in their order; when the last one of a track came, -inf if there was none."""
+        sizes, arrivals, receiver = datagrams.sizes, datagrams.arrivals, self._transport.receiver
+        self._newest, at = -math.inf, 0
+        if not self._admits(len(indices), sum([sizes[index] for index in indices]), arrivals[indices[0]]):
+            for index in indices:
+                self.take_single(datagrams.data(index), arrivals[index])
+            return self._newest
+        while at < len(indices) and receiver is not None and receiver is self._transport.receiver:  # it is not closed
+            count = self._take_next(datagrams, indices[at:] if at else indices, receiver)
+            if not count:
+                self._take_admitted(datagrams.data(indices[at]), arrivals[indices[at]])
+            at += count or 1
+        return self._newest
 
-    def take_single(self, data: bytes, now: float) -> Taken | None:
-        """Take an encrypted packet that came at `now`; None when it is dropped."""
+    def take_single(self, data: bytes, now: float) -> None:
+        """Take an encrypted packet that came at `now`."""
         drop = self._refusal(data, now)
         if drop is not None:
             self._drop(drop, bytes=len(data))
-            return None
-        return self._take_admitted(data, now)
+        else:
+            self._take_admitted(data, now)
 
-    def _take_run(self, datagrams: Datagrams, indices: Sequence[int]) -> Iterator[Taken]:
-        transport, receiver = self._transport, self._transport.receiver
-        if receiver is None:
-            return
+    def _take_next(self, datagrams: Datagrams, indices: Sequence[int], receiver: SrtpReceiver) -> int:
+        """Go the short way with as many as can, from the first on; how many these are."""
         memory, sizes, arrivals, lengths = datagrams.memory, datagrams.sizes, datagrams.arrivals, datagrams.lengths
-        fresh_from, tag, heard, noted = self._context.fresh_from, self._feedback.tag, -1.0, list[tuple[int, float]]()
+        second, ssrc = _SOURCE.unpack_from(memory, indices[0] * STRIDE)
+        kind = second & 0x7F
+        track = self._direct.get((kind, ssrc))
+        if track is None:
+            return 0
+        tag, fresh_from, expected = self._feedback.tag, self._context.fresh_from, track.incoming.next_number
+        opened, numbered, count = list[Opened](), list[tuple[int, float]](), 0
+        unpack, handle = _HEADER.unpack_from, receiver.handle
         for index in indices:
-            begin, end, now = index * STRIDE, index * STRIDE + sizes[index], arrivals[index]
-            first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(memory, begin)
-            track = self._direct.get(ssrc << 8 | second & 0x7F)
-            start, number = 0, -1
-            if track is not None and now >= fresh_from and track.incoming.continues(sequence):
+            begin, now = index * STRIDE, arrivals[index]
+            end = begin + sizes[index]
+            first, second, sequence, timestamp, sender, profile, words, element, number = unpack(memory, begin)
+            if sequence != expected or sender != ssrc or second & 0x7F != kind or now < fresh_from:
+                break
+            start = begin + _ELEMENTS + 4 * words
+            if not (element == tag > 0 < words and first == _EXTENDED and profile == ONE_BYTE):
                 start, number = _look(memory, first, begin, end, tag)
-            if track is None or not start:
-                self._settle(heard, noted)  # arrivals are told in their order
-                noted.clear()
-                taken = self._take_admitted(datagrams.data(index), now)
-                if taken is not None:
-                    yield taken
-            elif error := unprotect_in_place(
-                receiver.handle, datagrams.pointers[index], datagrams.length_pointers[index]
-            ):
-                transport.drops.count_undecrypted(fault(error))
-            else:
-                heard = now
-                if number >= 0:
-                    noted.append((number, now))
-                end = begin + lengths[index]
-                yield track, track.incoming.take_next(memory, start, end, timestamp, second & 0x80, now), now
-            if transport.receiver is not receiver:
-                return  # it was closed
-        self._settle(heard, noted)
+            if not begin < start < end - _MAX_TRAILER or end > begin + MAX_PACKET:
+                break
+            count += 1
+            if error := unprotect_in_place(handle, datagrams.pointers[index], datagrams.length_pointers[index]):
+                self._transport.drops.count_undecrypted(fault(error))
+                continue
+            expected = expected + 1 & 0xFFFF
+            opened.append((start, begin + lengths[index], timestamp, second & 0x80, now))
+            if number >= 0:
+                numbered.append((number, now))
+        if opened:
+            self._hand_over(track, memory, opened, numbered)
+        return count
 
-    def _settle(self, heard: float, noted: Sequence[tuple[int, float]]) -> None:
-        """What can wait for the end of a run, or of a part of it."""
-        if heard >= 0:
-            self._transport.hear(heard)
-        if noted:
-            self._feedback.record_arrivals(noted)
+    def _hand_over(
+        self, track: PublishedTrack, memory: memoryview, opened: Sequence[Opened], numbered: Sequence[tuple[int, float]]
+    ) -> None:
+        self._newest = opened[-1][4]
+        self._transport.hear(self._newest)
+        if numbered:
+            self._feedback.record_arrivals(numbered)
+        for run in track.incoming.take_runs(memory, opened):
+            self._taker.take_run(track, run)
 
     def _admits(self, count: int, octets: int, now: float) -> bool:
         """Whether the limits have room for all of a run at the time of its first packet."""
@@ -135,24 +157,27 @@ class Intake:
         self._packet_rate.give_back(count)
         return False
 
-    def _take_admitted(self, data: bytes, now: float) -> Taken | None:
+    def _take_admitted(self, data: bytes, now: float) -> None:
         """Take a packet that is within the limits."""
         if len(data) < HEADER_SIZE:
             self._drop(Drop.MALFORMED, bytes=len(data))
-            return None
+            return
         ssrc = peek_ssrc(data)
         source = self._sources.find(ssrc, data, now)
         if source is None:
             self._drop(Drop.UNKNOWN_SOURCE, ssrc=ssrc, payload_type=data[1] & 0x7F)
-            return None
+            return
         plain = self._transport.unprotect(data, now)
         if plain is None:
-            return None
+            return
         try:
-            return self._open(ssrc, source, plain, now)
+            is_media, packet = self._open(ssrc, source, plain, now)
         except RtpError:
             self._drop(Drop.MALFORMED, bytes=len(data))
-            return None
+            return
+        if is_media:
+            self._newest = now
+            self._taker.take(source.track, packet, now)
 
     def _refusal(self, data: bytes, now: float) -> Drop | None:
         """Why a packet is refused before it is decrypted."""
@@ -162,7 +187,8 @@ class Intake:
             return Drop.BITRATE
         return None
 
-    def _open(self, ssrc: int, source: Source, plain: bytes, now: float) -> Taken | None:
+    def _open(self, ssrc: int, source: Source, plain: bytes, now: float) -> tuple[bool, MediaPacket | None]:
+        """Whether a packet is the source's, and what of it is to be forwarded."""
         header = parse_header(plain)
         number = self._feedback.number(plain, header)
         if number is not None:
@@ -171,14 +197,14 @@ class Intake:
         drop = _fault(source, header, body)
         if drop is not None:
             self._drop(drop, bytes=len(plain), payload_type=header.payload_type)
-            return None
+            return False, None
         if ssrc not in self._sources:
             self._direct.clear()
             if self._sources.bind(ssrc, source):
                 log.info("a track has another SSRC", session=self._transport.session_id, ssrc=ssrc, mid=source.mid)
         if not source.is_rtx:
-            self._direct[ssrc << 8 | source.payload_type] = source.track
-        return source.track, self._receive(source, header, body, now), now
+            self._direct[source.payload_type, ssrc] = source.track
+        return True, self._receive(source, header, body, now)
 
     def _receive(self, source: Source, header: RtpHeader, body: bytes, now: float) -> MediaPacket | None:
         incoming, is_stale = source.track.incoming, now < self._context.fresh_from
@@ -212,17 +238,16 @@ def _look(memory: memoryview, first: int, begin: int, end: int, tag: int) -> tup
     """
     start, number = begin + HEADER_SIZE, -1
     if first == _EXTENDED:
-        profile, words, element, number = _EXTENSION.unpack_from(memory, start)
+        profile, words = _EXTENSION.unpack_from(memory, start)
         place, start = start + 4, start + 4 + 4 * words
         if profile != ONE_BYTE or start >= end or tag < 0:
             return _LONG_WAY
-        if element != tag or not words:  # it does not come first
-            number = _find_number(memory, place, start, tag) if tag else -1
-            if number == _UNUSUAL:
-                return _LONG_WAY
+        number = _find_number(memory, place, start, tag) if tag else -1
+        if number == _UNUSUAL:
+            return _LONG_WAY
     elif first != _PLAIN:
         return _LONG_WAY
-    return (start, number) if start + _MAX_TRAILER < end <= begin + MAX_PACKET else _LONG_WAY
+    return start, number
 
 
 def _find_number(memory: memoryview, place: int, end: int, tag: int) -> int:

@@ -88,9 +88,7 @@ class PublisherFeedback:
 
     def record_arrivals(self, arrivals: Sequence[tuple[int, float]]) -> None:
         """Note when decrypted packets came: at least one, each by its number."""
-        record = self._twcc.record
-        for number, now in arrivals:
-            record(number, int(now * 1_000_000))
+        self._twcc.record_all([(number, int(now * 1_000_000)) for number, now in arrivals])
         if self._feedback_at == math.inf:
             self._feedback_at = arrivals[0][1] + FEEDBACK_DELAY
         if arrivals[-1][1] >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):

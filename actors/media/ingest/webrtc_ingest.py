@@ -56,7 +56,7 @@ class WebRtcIngest(PublishedMedia):
         )
         self._silent_at = math.inf
         self._transport = Transport(services, offer, self, session_id, post, roles)
-        self._intake = Intake(context, self._transport, self._sources, self._feedback)
+        self._intake = Intake(context, self._transport, self._sources, self._feedback, self.publication)
         local = services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup, over_tcp=over_tcp)
         self.answer = write_answer(offer, plans, local, direction=Direction.RECVONLY)
         if left_out := audio_left_out(offer, plans):
@@ -102,9 +102,7 @@ class WebRtcIngest(PublishedMedia):
         self.publication.end()
 
     def on_rtp(self, datagrams: Datagrams, indices: Sequence[int]) -> None:
-        take, now = self.publication.take, -math.inf
-        for track, packet, now in self._intake.take(datagrams, indices):
-            take(track, packet, now)
+        now = self._intake.take(datagrams, indices)
         if now > -math.inf:
             self._hear_media(now)
             due = self._feedback.deadline

@@ -103,8 +103,7 @@ def _run(sender: PacketSender, family: int, profile: SrtpProfile, where: str) ->
         fan_out = sender.open()
         arrived = []
         for packets, expected in _scenario(fan_out, loopback, recipients):
-            for packet, sequence in packets:
-                fan_out.queue(packet, sequence)
+            fan_out.queue([packet for packet, _ in packets], packets[0][1])
             sender.flush()
             arrived.append(loopback.collect(expected))
             if len(arrived[-1]) != expected:

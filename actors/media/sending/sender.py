@@ -8,7 +8,7 @@ and `remove` change the set. `send` sends a packet to all of them; `queue` and `
 call; `sender_choice` chooses between the two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import pylibsrtp
@@ -80,8 +80,11 @@ class FanOut(Protocol):
     def send(self, packet: bytes, sequence: int) -> None:
         """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
 
-    def queue(self, packet: bytes, sequence: int) -> None:
-        """As `send`, but perhaps later, at the latest in `PacketSender.flush`: packets sent together may cost less."""
+    def queue(self, packets: Sequence[bytes], sequence: int) -> None:
+        """As `send` for packets that follow each other, the first of which has this number; but perhaps later.
+
+        They leave in `PacketSender.flush` at the latest: packets sent together may cost less.
+        """
 
 
 class PacketSender(Protocol):
@@ -161,8 +164,9 @@ class _PortableFanOut:
             except (OSError, pylibsrtp.Error):
                 self._losses.fail(recipient)
 
-    def queue(self, packet: bytes, sequence: int) -> None:
-        self.send(packet, sequence)
+    def queue(self, packets: Sequence[bytes], sequence: int) -> None:
+        for number, packet in enumerate(packets, sequence):
+            self.send(packet, number)
 
     def _aim(self, recipient: Recipient) -> None:
         protect, sendto = recipient.transmitter.session.protect, recipient.socket.sendto

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.rates import RateMeter
-from protocol.sfu.incoming_track import IncomingTrack, MediaPacket
+from protocol.sfu.incoming_track import IncomingTrack, MediaPacket, MediaRun
 from protocol.sfu.keyframe_requests import KeyFrameRequests
 from protocol.sfu.packet_history import (
     AUDIO_AGE,
@@ -102,6 +102,12 @@ class PublishedTrack:
         for sink in self._sinks:
             sink.take(packet, now)
         self.mend(now)
+
+    def forward_run(self, run: MediaRun) -> None:
+        """Give every sink packets that `incoming` made, none of which begins a key frame."""
+        for sink in self._sinks:
+            sink.take_run(run)
+        self.mend(run.arrivals[-1])
 
     def mend(self, now: float) -> None:
         """Only a key frame makes up for packets that will not come any more."""

@@ -4,6 +4,7 @@ from actors.media.call.voice_ingest import VoiceIngest
 from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.sending.sender import PortableSender
+from actors.media.tracks.packet_sink import PacketSink
 from config.settings import Settings
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtcp import SenderReport
@@ -13,7 +14,7 @@ from protocol.webrtc.sdp import Codec, MediaKind
 PCMU = Codec(payload_type=0, name="PCMU", clock_rate=8_000)
 
 
-class Listener:
+class Listener(PacketSink):
     """A sink that keeps what it gets."""
 
     def __init__(self) -> None:

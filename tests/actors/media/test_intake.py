@@ -1,5 +1,6 @@
 """A publisher's packets: the short way of a run gives what the long way of each packet gives."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 
 from actors.media.context import MediaContext
 from actors.media.drops import Drops
-from actors.media.ingest.intake import Intake, Taken
+from actors.media.ingest.intake import Intake
 from actors.media.ingest.publisher_feedback import PublisherFeedback
 from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.io.datagrams import STRIDE, Datagrams
 from actors.media.sending.sender import PortableSender
 from actors.media.tracks.published_track import PublishedTrack
 from config.settings import Settings
+from protocol.sfu.incoming_track import MediaPacket, MediaRun
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
 from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpProfile, SrtpReceiver, SrtpTransmitter
@@ -93,29 +95,37 @@ class Publisher:
             self.context, plans, sources, RttEstimator(), cname="test", send=self.sent.append
         )
         self.feedback.start(0.0)
-        self.intake = Intake(self.context, self.transport, sources, self.feedback)
-        self.taken: list[Taken] = []
+        self.intake = Intake(self.context, self.transport, sources, self.feedback, self)
+        self.taken: list[tuple[bool, MediaPacket | None, float]] = []
+        self.runs: list[int] = []
 
-    def take_run(self, packets: Sequence[tuple[float, bytes]]) -> None:
+    def take(self, track: PublishedTrack, packet: MediaPacket | None, now: float) -> None:
+        self.taken.append((track.is_video, packet, now))
+
+    def take_run(self, track: PublishedTrack, run: MediaRun) -> None:
+        self.runs.append(len(run.packets))
+        for packet, now in run.singly():
+            self.take(track, packet, now)
+
+    def read_together(self, packets: Sequence[tuple[float, bytes]]) -> None:
         for index, (_, data) in enumerate(packets):
             DATAGRAMS.memory[index * STRIDE : index * STRIDE + len(data)] = data
             DATAGRAMS.lengths[index] = len(data)
         DATAGRAMS.count = len(packets)
         DATAGRAMS.sizes = [len(data) for _, data in packets]
         DATAGRAMS.arrivals = [now for now, _ in packets]
-        self.taken += self.intake.take(DATAGRAMS, range(len(packets)))
+        before = len(self.taken)
+        newest = self.intake.take(DATAGRAMS, range(len(packets)))
+        assert newest == (self.taken[-1][2] if len(self.taken) > before else -math.inf)
 
-    def take_each(self, packets: Sequence[tuple[float, bytes]]) -> None:
+    def read_each(self, packets: Sequence[tuple[float, bytes]]) -> None:
         for now, data in packets:
-            taken = self.intake.take_single(data, now)
-            if taken is not None:
-                self.taken.append(taken)
+            self.intake.take_single(data, now)
 
     def account(self, now: float) -> list[object]:
         """All that can be seen of it."""
         self.feedback.on_time(now)
-        taken = [(track.is_video, packet, at) for track, packet, at in self.taken]
-        figures: list[object] = [taken, self.sent, self.transport.drops.total, self.transport.heard]
+        figures: list[object] = [self.taken, self.sent, self.transport.drops.total, self.transport.heard]
         figures.append(self.context.counters)
         for track in self.tracks.values():
             incoming = track.incoming
@@ -208,8 +218,8 @@ def test_a_run_gives_what_its_packets_give(profile: SrtpProfile, start: int, dat
         count = data.draw(st.integers(1, min(len(rest), 9)))
         run, rest = rest[:count], rest[count:]
         short.context.fresh_from = long.context.fresh_from = run[-1][0] - data.draw(st.sampled_from((0.0, 0.5, 9.0)))
-        short.take_run(run)
-        long.take_each(run)
+        short.read_together(run)
+        long.read_each(run)
     end = packets[-1][0] + 0.2 if packets else 2.0
     assert short.account(end) == long.account(end)
 
@@ -218,15 +228,16 @@ def test_a_run_gives_what_its_packets_give(profile: SrtpProfile, start: int, dat
 def test_ordinary_packets_go_the_short_way(twcc: int, long: int) -> None:
     publisher = Publisher(twcc=twcc)  # a number of 20 comes in no one-byte form
     packets = on_the_wire([Sent(begins=True)] * 20, SrtpProfile.AEAD_AES_128_GCM, 5)
-    publisher.take_run(packets)
+    publisher.read_together(packets)
     assert len(publisher.taken) == 20
     assert publisher.transport.copied_out == long
+    assert sum(publisher.runs) == 20 - long
 
 
 def test_what_is_over_the_limit_is_dropped_from_a_run_too() -> None:
     publisher = Publisher(rate=10)
     packets = on_the_wire([Sent(pause=0.0)] * 15, SrtpProfile.AEAD_AES_128_GCM, 5)
-    publisher.take_run(packets[:4])
-    publisher.take_run(packets[4:])
+    publisher.read_together(packets[:4])
+    publisher.read_together(packets[4:])
     assert len(publisher.taken) == 10
     assert publisher.context.counters.over_packet_rate == 5

@@ -7,6 +7,7 @@ from attrs import define, field
 from actors.media.context import MediaContext
 from actors.media.events import Post
 from actors.media.publication import Publication
+from actors.media.tracks.packet_sink import PacketSink
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header, payload
@@ -42,7 +43,7 @@ class PlainSource:
 
 
 @define(eq=False)
-class KeepingSink:
+class KeepingSink(PacketSink):
     """A sink that is no viewer: it keeps what it gets, with the time."""
 
     packets: list[tuple[MediaPacket, float]] = field(factory=list)

@@ -186,10 +186,10 @@ def test_what_waited_when_a_viewer_moved_to_the_other_family_goes_to_where_it_wa
         recipients = [viewers.recipient(number) for number in range(count)]
         fill(fan_out, recipients)
         for sequence in range(1, 1 + waiting):
-            fan_out.queue(rtp_packet(sequence, 600), sequence)
+            fan_out.queue([rtp_packet(sequence, 600)], sequence)
         fan_out.readdress(recipients[0], other_server, elsewhere.getsockname())
         assert viewers.owners(viewers.arrived(count * waiting), count) == sorted([*range(count)] * waiting)
-        fan_out.queue(rtp_packet(9, 600), 9)
+        fan_out.queue([rtp_packet(9, 600)], 9)
         sender.flush()
         elsewhere.settimeout(60)
         assert viewers.owners([elsewhere.recv(2048)], count) == [0]

@@ -20,7 +20,7 @@ from tests.support.media.fan_out_rig import Viewers, keys_of, rtp_packet
 def queue(sender: PacketSender, fan_out: FanOut, *sizes: int, start: int = 1) -> list[int]:
     """Queue packets of these sizes in a row, and flush; their sequence numbers."""
     for sequence, size in enumerate(sizes, start):
-        fan_out.queue(rtp_packet(sequence, size), sequence)
+        fan_out.queue([rtp_packet(sequence, size)], sequence)
     sender.flush()
     return list(range(start, start + len(sizes)))
 
@@ -173,13 +173,13 @@ def test_who_leaves_gets_what_was_queued_before_and_who_comes_does_not(make: typ
         fan_out = sender.open()
         stays, leaves, comes = (viewers.recipient(number) for number in range(3))
         fill(fan_out, [stays, leaves])
-        fan_out.queue(rtp_packet(1, 900), 1)
-        fan_out.queue(rtp_packet(2, 900), 2)
+        fan_out.queue([rtp_packet(1, 900)], 1)
+        fan_out.queue([rtp_packet(2, 900)], 2)
         fan_out.remove(leaves)
-        fan_out.queue(rtp_packet(3, 900), 3)
+        fan_out.queue([rtp_packet(3, 900)], 3)
         comes.start = 4
         fan_out.add(comes)
-        fan_out.queue(rtp_packet(4, 900), 4)
+        fan_out.queue([rtp_packet(4, 900)], 4)
         sender.flush()
         came = viewers.arrived(7)
         owned = zip(viewers.who(came, 3), sequences(came), strict=True)
@@ -192,8 +192,8 @@ def test_a_packet_that_is_sent_does_not_overtake_the_queue(make: type[PacketSend
         sender = make()
         fan_out = sender.open()
         fill(fan_out, [viewers.recipient(0)])
-        fan_out.queue(rtp_packet(1, 900), 1)
-        fan_out.queue(rtp_packet(2, 900), 2)
+        fan_out.queue([rtp_packet(1, 900)], 1)
+        fan_out.queue([rtp_packet(2, 900)], 2)
         fan_out.send(rtp_packet(3, 900), 3)
         assert sequences(viewers.arrived(3)) == [1, 2, 3]
         sender.flush()

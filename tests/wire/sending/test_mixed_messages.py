@@ -30,7 +30,7 @@ def play(sender: PacketSender, viewers: Viewers, seed: int, *, bad: bool) -> tup
     for round_ in range(3):
         for number, fan_out in enumerate(fan_outs):
             for sequence in range(20 * round_, 20 * round_ + chance.randrange(8)):
-                fan_out.queue(rtp_packet(sequence, chance.choice([900, 901, 901, 300])), sequence)
+                fan_out.queue([rtp_packet(sequence, chance.choice([900, 901, 901, 300]))], sequence)
                 expected += AUDIENCE
                 expected -= bad * (sum(who // AUDIENCE == number for who in (0, 10, 31)))
         sender.flush()
@@ -63,7 +63,7 @@ def test_few_calls_carry_many_messages(monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(20):
             fan_out = sender.open()
             fan_out.add(viewers.recipient(number))
-            fan_out.queue(rtp_packet(1, 500), 1)
+            fan_out.queue([rtp_packet(1, 500)], 1)
         assert not calls, "nothing leaves before it has to"
         sender.flush()
         viewers.arrived(20)
