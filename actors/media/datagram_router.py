@@ -66,12 +66,8 @@ class DatagramRouter:
 
     def _take_runs(self, datagrams: Datagrams, runs: dict[Route[Transport], list[int]]) -> None:
         for route, indices in runs.items():
-            self._guard.run(self._take_run, datagrams, indices, route)
+            self._guard.run(route.peer.on_srtp, datagrams, indices, route.path, peer=route.peer)
         runs.clear()
-
-    def _take_run(self, datagrams: Datagrams, indices: list[int], route: Route[Transport]) -> None:
-        self._guard.current = route.peer
-        route.peer.on_srtp(datagrams, indices, route.path)
 
     def _take_single(self, datagrams: Datagrams, index: int, key: Hashable) -> None:
         data, source, now = datagrams.data(index), datagrams.source(index), datagrams.arrivals[index]

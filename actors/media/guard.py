@@ -25,20 +25,20 @@ class PeerGuard:
         self.current: GuardedPeer | None = None
         self._counters = counters
 
-    def run(self, handler: Callable[..., None], *args: object) -> None:
-        """Call a handler; an error ends the current peer."""
-        self._set_current(None)
+    def run(self, handler: Callable[..., None], *args: object, peer: GuardedPeer | None = None) -> None:
+        """Call a handler; an error ends the current peer, which is `peer` until the handler says otherwise."""
+        self.current = peer
         try:
             handler(*args)
         except Exception as error:  # noqa: BLE001  any error may end only its own peer
-            self._counters.crashed += 1
-            transport = self.current
-            log.error("media crashed", crash=error, session=transport.session_id if transport else None)
-            if transport is not None:
-                self._give_up(transport)
+            self._crashed(error)
 
-    def _set_current(self, transport: GuardedPeer | None) -> None:
-        self.current = transport
+    def _crashed(self, error: Exception) -> None:
+        self._counters.crashed += 1
+        transport = self.current
+        log.error("media crashed", crash=error, session=transport.session_id if transport else None)
+        if transport is not None:
+            self._give_up(transport)
 
     def _give_up(self, transport: GuardedPeer) -> None:
         try:

@@ -82,7 +82,7 @@ class MediaPlane:
         self.context = self._context = context = MediaContext(
             settings=settings,
             sender=sender or PortableSender(),
-            clock=trio.current_time,
+            clock=trio.lowlevel.current_clock().current_time,
             entropy=secrets.token_bytes,
         )
         outlets = [TcpOutlet() for _ in listeners]
@@ -229,11 +229,12 @@ class MediaPlane:
         """Packets have been handled: send what is queued, and do what is due."""
         context = self._context
         self._guard.run(context.flush)
-        context.quality.forward_delay.sent(context.clock(), context.counters.forwarded)
+        now = context.clock()
+        context.quality.forward_delay.sent(now, context.counters.forwarded)
         for reports in self._reports:
-            reports.look()
+            reports.look(now)
         self._guard.run(self._services.timers.settle)
-        self._look_at_deadlines()
+        self._look_at_deadlines(now)
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Wait a moment for the rest of a picture."""
@@ -248,18 +249,18 @@ class MediaPlane:
         context.in_picture = False
 
     def _drain(self, receiver: Receiver) -> None:
-        context = self._context
+        context, now = self._context, self._context.clock()
         context.counters.wake_ups += 1
-        context.fresh_from = context.clock() - STALE_AFTER
+        context.fresh_from = now - STALE_AFTER
         try:
-            receiver.drain()
+            receiver.drain(now)
         except OSError:
             context.counters.receive_errors += 1
         context.quality.forward_delay.came(receiver.oldest)
 
     def _receiver(self, local: int, udp: UdpSocket, *, is_shared: bool = False) -> Receiver:
         router = DatagramRouter(self._services, self._guard, local, is_shared=is_shared)
-        return Receiver(udp, trio.current_time, router.take, self._datagrams)
+        return Receiver(udp, self._context.clock, router.take, self._datagrams)
 
     def poke(self) -> None:
         """Let the task for timers show that it goes on: `beats` grows."""
@@ -274,7 +275,7 @@ class MediaPlane:
             self._sleep = None
             self.beats += 1
             context.counters.wake_ups += 1
-            self._look_at_deadlines()
+            self._look_at_deadlines(context.clock())
 
     async def _catch_up(self) -> None:
         catch_ups = self._context.catch_ups
@@ -283,15 +284,17 @@ class MediaPlane:
             self._guard.run(catch_ups.go_on)
             self._end_pass()
 
-    def _look_at_deadlines(self) -> None:
+    def _look_at_deadlines(self, now: float) -> None:
         """Do what is due; after each wake-up for packets too, so that few wake-ups are needed for deadlines alone."""
-        now, timers = self._context.clock(), self._services.timers
-        if timers.earliest <= now:
+        timers = self._services.timers
+        earliest = timers.earliest
+        if earliest <= now:
             for transport in timers.due(now):
-                self._guard.run(self._on_time, transport, now)
+                self._guard.run(transport.on_time, now, peer=transport)
+            earliest = timers.earliest
         self._losses.look(now)
-        if self._sleep is not None and not 0 <= timers.earliest - self._sleep.deadline < PUT_OFF:
-            self._sleep.deadline = timers.earliest
+        if self._sleep is not None and not 0 <= earliest - self._sleep.deadline < PUT_OFF:
+            self._sleep.deadline = earliest
 
     def _wake_by(self, when: float) -> None:
         if self._sleep is not None and when < self._sleep.deadline:
@@ -300,21 +303,11 @@ class MediaPlane:
     def _shut_down(self) -> None:
         self._ended = True
         for transport in list(self._peers.by_ufrag.values()):
-            self._guard.run(self._close, transport)
+            self._guard.run(transport.close, peer=transport)
         self._services.port.close()
         self.relays.close()
         for receiver in self._receivers:
             receiver.close()
-
-    # -- one peer at a time --------------------------------------------------------------------------------------
-
-    def _on_time(self, transport: Transport, now: float) -> None:
-        self._guard.current = transport
-        transport.on_time(now)
-
-    def _close(self, transport: Transport) -> None:
-        self._guard.current = transport
-        transport.close()
 
 
 def _report_readers(

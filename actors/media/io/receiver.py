@@ -57,16 +57,16 @@ class Receiver:
 
     async def wait(self) -> None:
         """Wait until something can be read, or for a rest in which several packets come together."""
-        rest = self.coalescer.rest_until - self._clock()
+        until = self.coalescer.rest_until
+        rest = until - self._clock() if until > -math.inf else 0
         if rest > 0:
             self.rests += 1
             await self._timer.sleep(rest)
         else:
             await trio.lowlevel.wait_readable(self._udp)
 
-    def drain(self, most: int = MAX_DRAIN) -> int:
-        """Take what waits, at most `most` datagrams; returns how many. Raises OSError."""
-        woke_at = self._clock()
+    def drain(self, woke_at: float, most: int = MAX_DRAIN) -> int:
+        """Take what waits, at most `most` datagrams; returns how many. `woke_at`: about now. Raises OSError."""
         total, is_all, self.oldest = 0, False, math.inf
         while total < most and not is_all:
             room = min(most - total, SLOTS)

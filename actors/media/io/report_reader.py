@@ -32,12 +32,11 @@ class ReportReader:
         self._last_look = -math.inf
         self._is_behind = False
 
-    def look(self) -> None:
+    def look(self, now: float) -> None:
         """Read what has come, unless the last look was a moment ago and left nothing."""
-        now = self._clock()
         if self._is_behind or now >= self._last_look + (SOON if self._is_urgent() else AT_LEAST):
             self._last_look = now
-            self._is_behind = self._read() == MAX_DRAIN
+            self._is_behind = self._read(now) == MAX_DRAIN
             if self._sleep is not None:
                 self._sleep.deadline = now + self._longest
 
@@ -52,7 +51,7 @@ class ReportReader:
             while before != self._taken:
                 before = self._taken
                 self._counters.wake_ups += 1
-                self._read()
+                self._read(self._clock())
                 with trio.CancelScope(deadline=self._clock() + self._longest) as self._sleep:
                     await trio.sleep_forever()
                 self._sleep = None
@@ -62,9 +61,9 @@ class ReportReader:
         """Seconds that a report may wait."""
         return SOON if self._is_urgent() else AT_MOST
 
-    def _read(self) -> int:
+    def _read(self, now: float) -> int:
         try:
-            count = self._receiver.drain()
+            count = self._receiver.drain(now)
         except OSError:
             self._counters.receive_errors += 1
             return 0

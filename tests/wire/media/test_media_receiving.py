@@ -41,7 +41,7 @@ def await_stamps(receiver: Receiver, taken: Taken, sending: socket.socket) -> No
         sending.send(b"probe")
         sent_at = time.monotonic()
         time.sleep(0.01)
-        receiver.drain(1)
+        receiver.drain(time.monotonic(), 1)
         if taken.pop()[2] < sent_at + 0.005:
             return
     raise AssertionError("the kernel stamps no datagrams")
@@ -55,7 +55,7 @@ def test_a_datagram_comes_with_the_time_of_its_arrival(sockets: tuple[socket.soc
     sending.send(b"early")
     time.sleep(0.2)  # the plane has other work
     sending.send(b"late")
-    assert receiver.drain(9) == 2
+    assert receiver.drain(time.monotonic(), 9) == 2
     (early, source, early_at), (late, _, late_at) = taken
     assert (early, late, source) == (b"early", b"late", sending.getsockname())
     assert late_at - early_at >= 0.2
@@ -71,7 +71,7 @@ def test_a_wall_clock_that_was_set_does_not_move_arrivals(
     wall_clock = time.time
     monkeypatch.setattr(time, "time", lambda: wall_clock() + 3600)
     before = time.monotonic()
-    receiver.drain(9)
+    receiver.drain(time.monotonic(), 9)
     assert before <= taken[0][2] <= time.monotonic()
 
 
@@ -80,7 +80,7 @@ def test_only_so_many_are_taken_at_once(sockets: tuple[socket.socket, socket.soc
     receiver, taken = listen(receiving)
     for number in range(5):
         sending.send(bytes([number]))
-    assert [receiver.drain(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [receiver.drain(time.monotonic(), 2) for _ in range(4)] == [2, 2, 1, 0]
     assert b"".join(data for data, _, _ in taken) == bytes(range(5))
 
 
@@ -118,7 +118,7 @@ def test_whatever_the_wall_clock_does_arrivals_go_forward_and_never_ahead(
         sending.send(bytes([number]))
         if number == 3:  # stamped by the old time, read by the new one
             monkeypatch.setattr(time, "time", lambda: wall_clock() + step)
-        receiver.drain(9)
+        receiver.drain(time.monotonic(), 9)
     arrivals = [began, *(arrival for _, _, arrival in taken), time.monotonic()]
     assert len(taken) == 6
     assert arrivals == sorted(arrivals)
@@ -135,5 +135,5 @@ def test_what_waited_for_long_says_so(
     sent_at, wall_clock = time.monotonic(), time.time
     held_up = 20.0
     monkeypatch.setattr(time, "time", lambda: wall_clock() + held_up)
-    receiver.drain(9)
+    receiver.drain(time.monotonic() + held_up, 9)
     assert taken[0][2] < sent_at + 1
