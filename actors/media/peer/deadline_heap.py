@@ -10,16 +10,12 @@ from attrs import define
 T = TypeVar("T")
 
 
-@define(order=False, eq=False)
+@define(eq=False)
 class _Entry(Generic[T]):
-    """An entry of the heap. Without an owner it has been replaced or removed, and keeps no object alive."""
+    """A place in the heap. Without an owner it has been replaced or removed, and keeps no object alive."""
 
     when: float
-    number: int
     owner: T | None
-
-    def __lt__(self, other: "_Entry[T]") -> bool:
-        return (self.when, self.number) < (other.when, other.number)
 
 
 class Deadlines(Generic[T]):
@@ -28,15 +24,16 @@ class Deadlines(Generic[T]):
     def __init__(self) -> None:
         self._wanted: dict[T, float] = {}
         self._entries: dict[T, _Entry[T]] = {}  # never later than what is wanted
-        self._heap: list[_Entry[T]] = []
+        self._heap: list[tuple[float, int, _Entry[T]]] = []  # numbered: no two entries are compared
         self._number = itertools.count()
 
     @property
     def earliest(self) -> float:
         """No owner is due before this; math.inf when none waits."""
-        while self._heap and self._heap[0].owner is None:
-            heapq.heappop(self._heap)
-        return self._heap[0].when if self._heap else math.inf
+        heap = self._heap
+        while heap and heap[0][2].owner is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else math.inf
 
     def entered(self, owner: T) -> float:
         """When the owner is looked at next: its deadline, or before that; math.inf if it has none."""
@@ -58,8 +55,8 @@ class Deadlines(Generic[T]):
     def due(self, now: float) -> list[T]:
         """Those whose time has come; each is to be `set` again, or never comes back."""
         owners: list[T] = []
-        while self._heap and self._heap[0].when <= now:
-            owner = heapq.heappop(self._heap).owner
+        while self._heap and self._heap[0][0] <= now:
+            owner = heapq.heappop(self._heap)[2].owner
             if owner is None:
                 continue
             del self._entries[owner]
@@ -71,8 +68,8 @@ class Deadlines(Generic[T]):
 
     def _push(self, owner: T, when: float) -> None:
         if when < math.inf:
-            self._entries[owner] = entry = _Entry(when, next(self._number), owner)
-            heapq.heappush(self._heap, entry)
+            self._entries[owner] = entry = _Entry(when, owner)
+            heapq.heappush(self._heap, (when, next(self._number), entry))
 
     def _discard(self, owner: T) -> None:
         entry = self._entries.pop(owner, None)
