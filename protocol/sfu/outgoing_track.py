@@ -32,8 +32,7 @@ class Variant(NamedTuple):
 
     def render(self, packet: bytes) -> bytes:
         """The copy of a canonical packet for the viewers of this variant."""
-        sequence = (packet[2] << 8 | packet[3]) ^ self.flip
-        return _HEADER.pack(packet[0], packet[1] | self.payload_type, sequence) + packet[4:]
+        return self.render_all((packet,))[0]
 
     def render_all(self, packets: Sequence[bytes]) -> list[bytes]:
         """The same for several."""

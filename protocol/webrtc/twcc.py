@@ -109,13 +109,12 @@ class TwccRecorder:
         for number in old:
             del self._arrivals[number]
 
-    def _gather(self, base: int) -> tuple[list[int], bytes, int]:
+    def _gather(self, base: int) -> tuple[bytes, bytes, int]:
         """Collect as many states and deltas from `base` on as fit into one packet, and the reference time."""
-        statuses: list[int] = []
-        deltas = bytearray()
+        statuses, deltas, arrival_of = bytearray(), bytearray(), self._arrivals.get
         reference = last = count = 0
         for number in range(base, self._end):
-            arrival = self._arrivals.get(number)
+            arrival = arrival_of(number)
             if arrival is None:
                 statuses.append(_NOT_RECEIVED)
                 continue
@@ -133,7 +132,7 @@ class TwccRecorder:
                 deltas += _S16.pack(ticks)
             last += ticks * TICK_US
             count += 1
-        return statuses, bytes(deltas), reference & 0xFFFFFF
+        return bytes(statuses), bytes(deltas), reference & 0xFFFFFF
 
 
 def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference: int, body: bytes) -> bytes:
@@ -146,7 +145,7 @@ def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference:
     return head + body
 
 
-def _chunks(statuses: list[int]) -> Iterator[bytes]:
+def _chunks(statuses: bytes) -> Iterator[bytes]:
     """Encode seven or more equal states as a run length, others as vectors of seven 2-bit symbols."""
     position, end = 0, len(statuses)
     while position < end:
@@ -159,16 +158,12 @@ def _chunks(statuses: list[int]) -> Iterator[bytes]:
             position += _VECTOR_SIZE
 
 
-def _run_length(statuses: list[int], start: int) -> int:
-    symbol = statuses[start]
-    limit = min(len(statuses), start + _MAX_RUN)
-    position = start + 1
-    while position < limit and statuses[position] == symbol:
-        position += 1
-    return position - start
+def _run_length(statuses: bytes, start: int) -> int:
+    rest = statuses[start : start + _MAX_RUN]
+    return len(rest) - len(rest.lstrip(rest[:1]))
 
 
-def _vector(statuses: list[int]) -> int:
+def _vector(statuses: bytes) -> int:
     chunk = _VECTOR
     for index, status in enumerate(statuses):
         chunk |= status << 2 * (_VECTOR_SIZE - 1 - index)

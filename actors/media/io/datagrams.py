@@ -53,6 +53,7 @@ class Datagrams:
         self.memory = memoryview(_srtp.buffer(memory)).cast("B")
         self.pointers = [memory + STRIDE * index for index in range(SLOTS)]
         self._names, self._control = ffi.new("char[]", SLOTS * _NAME_STRIDE), ffi.new("char[]", SLOTS * _CONTROL)
+        self._all_names = ffi.buffer(self._names)  # a slice of it is bytes
         self._iovecs, self._messages = ffi.new("struct iovec[]", SLOTS), ffi.new("struct mmsghdr[]", SLOTS)
         for index in range(SLOTS):
             self._point_to_slot(index)
@@ -80,8 +81,8 @@ class Datagrams:
             if count < 0 and ffi.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
                 raise OSError(ffi.errno, os.strerror(ffi.errno))
         self.sizes = self.lengths[: self.count].tolist()
-        names, size = bytes(ffi.buffer(self._names, self.count * _NAME_STRIDE)), ADDRESS_SIZES[family]
-        self.names = [names[place : place + size] for place in range(0, len(names), _NAME_STRIDE)]
+        names, size = self._all_names, ADDRESS_SIZES[family]
+        self.names = [names[place : place + size] for place in range(0, self.count * _NAME_STRIDE, _NAME_STRIDE)]
         return self.count
 
     def load(self, packets: Sequence[bytes], family: int, name: bytes, arrival: float) -> None:

@@ -6,6 +6,7 @@
 
 import os
 import sys
+from struct import Struct
 from typing import Any
 
 import trio
@@ -13,6 +14,7 @@ import trio
 from actors.media.io.messages import ffi, libc
 
 _CLOCK_MONOTONIC = 1
+_TIME = Struct("@llll")  # a struct itimerspec: the interval, which is none, and the time in seconds and nanoseconds
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # what TFD_NONBLOCK and TFD_CLOEXEC are
 
 CData = Any
@@ -23,6 +25,7 @@ class RestTimer:
 
     def __init__(self) -> None:
         self._time: CData = ffi.new("struct itimerspec *")
+        self._buffer = ffi.buffer(self._time)
         self._descriptor = -1
 
     async def sleep(self, seconds: float) -> None:
@@ -33,7 +36,7 @@ class RestTimer:
             await trio.sleep(seconds)
             return
         left = max(1, int(seconds * 1_000_000_000))  # 0 would stop the timer, and the sleep would not end
-        self._time.it_value.tv_sec, self._time.it_value.tv_nsec = divmod(left, 1_000_000_000)
+        _TIME.pack_into(self._buffer, 0, 0, 0, *divmod(left, 1_000_000_000))
         libc.timerfd_settime(self._descriptor, 0, self._time, ffi.NULL)
         await trio.lowlevel.wait_readable(self._descriptor)  # setting it again is what makes it unreadable
 

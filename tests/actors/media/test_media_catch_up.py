@@ -11,6 +11,7 @@ from actors.media.events import discard
 from actors.media.sending.sender import PortableSender, Recipient
 from actors.media.subscribers import Subscriber
 from config.settings import Settings
+from protocol.sfu.incoming_track import MediaRun
 from protocol.sfu.outgoing_track import OutgoingTrack
 from protocol.sfu.packet_history import LONG_REPLAY
 from protocol.sfu.rtt import RttEstimator
@@ -42,7 +43,7 @@ class KeepingOutlet:
 class Watched:
     """A source that cannot be asked for key frames, and who watches it; nothing runs by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: MediaKind = MediaKind.VIDEO) -> None:
         self.now = 1000.0
         settings = Settings(ip=())
         self.context = MediaContext(
@@ -50,7 +51,7 @@ class Watched:
         )
         self.source = PlainSource(self.context, post=discard)
         self.source.publication.tracks[MediaKind.VIDEO].incoming.ring.replay_limits = LONG_REPLAY
-        self.subscribers = self.source.publication.subscribers(MediaKind.VIDEO)
+        self.subscribers = self.source.publication.subscribers(kind)
         self.fed = 0
 
     def feed(self, count: int, *, key: bool = False) -> None:
@@ -226,3 +227,18 @@ def test_an_error_of_the_one_whose_turn_it_is_stops_none_of_those_who_wait() -> 
     catch_ups.go_on()
     assert [viewer.has_caught_up for viewer in viewers] == [True, False, True]
     assert not len(catch_ups)
+
+
+def test_a_listener_begins_with_the_first_of_the_packets_that_come_together() -> None:
+    watched = Watched(MediaKind.AUDIO)
+    _, outlet = watched.join()
+    heads = [
+        build_header(payload_type=0, marker=False, sequence=FIRST + number, timestamp=960 * number, ssrc=1)
+        for number in range(6)
+    ]
+    sound = [head + b"opus" for head in heads]
+    watched.subscribers.take_run(MediaRun(FIRST, sound[:4], [watched.now] * 4, None))
+    watched.subscribers.take_run(MediaRun(FIRST + 4, sound[4:], [watched.now] * 2, None))
+    watched.context.flush()
+    assert outlet.numbers == numbers(0, 6)
+    assert watched.context.counters.forwarded == 6

@@ -85,3 +85,22 @@ def test_whatever_is_put_age_and_bytes_are_bounded(puts: list[tuple[int, float]]
         assert sum(sizes[one][0] for one in kept) <= 4000
         assert all(sizes[one][1] >= now - 5.0 for one in kept)
         assert sequence in ring
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 6), st.sampled_from((0.0, 0.1, 3.0)), st.integers(0, 300)), max_size=12),
+    packets=st.integers(1, 8),
+)
+def test_a_run_is_kept_as_its_packets_are(steps: list[tuple[int, float, int]], packets: int) -> None:
+    together, singly = (make_ring(max_age=1.0, packets=packets) for _ in range(2))
+    number, now = 100, 0.0
+    for count, pause, size in steps:
+        run = [bytes(size + index) for index in range(count)]
+        times = [now + pause * (index + 1) for index in range(count)]
+        together.put_run(number, run, times)
+        for index, packet in enumerate(run):
+            singly.put(number + index, packet, times[index])
+        number, now = number + count, times[-1]
+        assert together.forgotten == singly.forgotten
+        kept = [(each, singly.get(each)) for each in range(100, number)]
+        assert [(each, together.get(each)) for each in range(100, number)] == kept

@@ -19,8 +19,7 @@ from tests.support.media.fan_out_rig import Viewers, keys_of, rtp_packet
 
 def queue(sender: PacketSender, fan_out: FanOut, *sizes: int, start: int = 1) -> list[int]:
     """Queue packets of these sizes in a row, and flush; their sequence numbers."""
-    for sequence, size in enumerate(sizes, start):
-        fan_out.queue([rtp_packet(sequence, size)], sequence)
+    fan_out.queue([rtp_packet(sequence, size) for sequence, size in enumerate(sizes, start)], start)
     sender.flush()
     return list(range(start, start + len(sizes)))
 

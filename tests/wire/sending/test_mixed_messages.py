@@ -29,10 +29,11 @@ def play(sender: PacketSender, viewers: Viewers, seed: int, *, bad: bool) -> tup
     expected = 0
     for round_ in range(3):
         for number, fan_out in enumerate(fan_outs):
-            for sequence in range(20 * round_, 20 * round_ + chance.randrange(8)):
-                fan_out.queue([rtp_packet(sequence, chance.choice([900, 901, 901, 300]))], sequence)
-                expected += AUDIENCE
-                expected -= bad * (sum(who // AUDIENCE == number for who in (0, 10, 31)))
+            first, last = 20 * round_, 20 * round_ + chance.randrange(8)
+            for start in range(first, last, 5):
+                numbers = range(start, min(start + 5, last))
+                fan_out.queue([rtp_packet(each, chance.choice([900, 901, 901, 300])) for each in numbers], start)
+            expected += (last - first) * (AUDIENCE - bad * sum(who // AUDIENCE == number for who in (0, 10, 31)))
         sender.flush()
     counted = [(recipient.dropped, recipient.failed) for recipient in recipients]
     return sorted(viewers.arrived(expected)), counted
