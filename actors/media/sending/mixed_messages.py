@@ -13,7 +13,7 @@ from typing import Any
 
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending import sendmmsg
-from actors.media.sending.packet_buffers import BUFFERS, STRIDE, PacketBuffers
+from actors.media.sending.packet_buffers import BUFFERS, PacketBuffers
 from actors.media.sending.recipient_batch import RecipientBatch, protect
 from actors.media.sending.sender import Losses
 
@@ -55,15 +55,9 @@ class MixedMessages:
         if batch.socket is not self._socket or self._used + viewers * length > BUFFERS:
             self.submit()
             self._socket = batch.socket
-        place = first = self._used
-        memory, lengths = buffers.memory, buffers.lengths
-        for packet in chain.from_iterable(repeat(burst, viewers)):
-            lengths[place] = size = len(packet)
-            memory[place * STRIDE : place * STRIDE + size] = packet
-            place += 1
-        sessions = (
-            batch.sessions if length == 1 else [each for session in batch.sessions for each in repeat(session, length)]
-        )
+        first, place = self._used, self._used + viewers * length
+        buffers.fill_burst(burst, viewers, first)
+        sessions = chain.from_iterable(map(repeat, batch.sessions, repeat(length)))
         if sum(map(protect, sessions, buffers.packets[first:place], buffers.length_pointers[first:place])):
             self.submit()
             for packet in burst:  # again, byte for byte, but each by itself

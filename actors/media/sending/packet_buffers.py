@@ -66,8 +66,6 @@ class PacketBuffers:
         # Every length at once, as numbers: they lie between the pointers to the packets.
         self.lengths = memoryview(sendmmsg.ffi.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
         self.views = [memoryview(_srtp.buffer(packet, STRIDE)) for packet in self.packets]
-        self.memory = memoryview(_srtp.buffer(memory)).cast("B")
-        """All of it, buffer after buffer."""
         self._owned = memory, iovecs  # the pointers into them do not keep them alive
         self._memory = memory
         self._templates = _Templates()
@@ -88,19 +86,22 @@ class PacketBuffers:
             self._layouts[length] = _Layout(BUFFERS // length, columns)
         return self._layouts[length]
 
-    def fill_burst(self, burst: Sequence[bytes], viewers: int) -> None:
-        """Put a burst, of which all packets but the last have one size, into the buffers of `viewers` viewers."""
-        length = len(burst)
-        for target, packet in zip(self.packets, burst, strict=False):
+    def fill_burst(self, burst: Sequence[bytes], viewers: int, first: int = 0) -> None:
+        """Put a burst, of which all packets but the last have one size, into the buffers of `viewers` viewers.
+
+        `first` is the first of these buffers; the lengths of all that follow are changed.
+        """
+        length, packets = len(burst), self.packets
+        for target, packet in zip(packets[first : first + length], burst, strict=True):
             _memmove(target, packet, len(packet))
         done, total = length, length * viewers
         while done < total:
             more = min(done, total - done)
-            _memmove(self.packets[done], self._memory, more * STRIDE)
+            _memmove(packets[first + done], packets[first], more * STRIDE)
             done += more
-        self.lengths[:] = self._templates[len(burst[0])]
+        self.lengths[first:] = self._templates[len(burst[0])][first:]
         if len(burst[-1]) != len(burst[0]):
-            ends = range(length - 1, BUFFERS, length)
+            ends = range(first + length - 1, BUFFERS, length)
             self.lengths[ends.start :: length] = self._templates[len(burst[-1])][: len(ends)]
 
     def give_up_bursts(self) -> None:
