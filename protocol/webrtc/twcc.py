@@ -4,13 +4,14 @@ The publisher numbers all its packets on a transport; we report when each of the
 bandwidth from that. Without this feedback a browser needs half a minute to find its bitrate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import sub
 from struct import Struct
 
 TICK_US = 250
-"""The unit of arrival deltas in microseconds."""
-REFERENCE_US = 64_000
-"""The unit of the reference time in microseconds."""
+"""The unit of arrivals in microseconds."""
+_REFERENCE_BITS = 8  # the unit of the reference time is 256 ticks
 
 _RTPFB = 205
 _FORMAT = 15
@@ -19,11 +20,13 @@ _MAX_RUN = 0x1FFF
 _VECTOR_SIZE = 7
 _VECTOR = 0xC000
 _WINDOW = 4096
-_BACK_WINDOW_US = 500_000
+_BACK_WINDOW = 500_000 // TICK_US
 _MAX_DELTAS = 400
 """Limits a feedback packet: 400 arrivals need at most 800 bytes of deltas and, with 4096 states, 1170 of chunks."""
 
 _HEAD = Struct("!BBHIIHHI")
+_Gathered = tuple[bytes, bytes, int]
+
 _U16 = Struct("!H")
 _S16 = Struct("!h")
 
@@ -38,8 +41,8 @@ class TwccRecorder:
 
     def __init__(self) -> None:
         self._notes: list[tuple[int, int]] = []
-        self._arrivals: dict[int, int] = {}  # in the order of arrival
-        self._newest_us = 0
+        self._arrivals: dict[int, int] = {}  # in ticks, in the order of arrival
+        self._newest = 0
         self._next = 0  # the first number yet to be reported
         self._end = -1  # one beyond the highest number so far; -1 before the first
         self._count = 0
@@ -49,10 +52,10 @@ class TwccRecorder:
 
         The first arrival of a repeated packet counts. Packets 4096 numbers behind the newest are not reported.
         """
-        self.record_all(((sequence, arrival_us),))
+        self.record_all(((sequence, arrival_us // TICK_US),))
 
     def record_all(self, arrivals: Sequence[tuple[int, int]]) -> None:
-        """The same for several packets, each by its number and its arrival."""
+        """The same for several packets, each by its number and its arrival in units of TICK_US."""
         self._notes += arrivals
         if len(self._notes) > _WINDOW:
             self._settle()
@@ -80,16 +83,17 @@ class TwccRecorder:
         if self._end < 0:
             self._next = self._end = self._notes[0][0]
         end, first, arrivals = self._end, self._next, self._arrivals
-        for sequence, arrival_us in self._notes:
-            ahead = ((sequence - end + 0x8001) & 0xFFFF) - 0x8000  # of the highest number, which is end - 1
-            number = end - 1 + ahead
-            if ahead > 0:
-                end = number + 1
-            elif number < end - _WINDOW or number in arrivals:
-                continue
-            arrivals[number] = self._newest_us = arrival_us
-            if number < first:
-                first = number
+        for sequence, arrival in self._notes:
+            if sequence != end & 0xFFFF:  # it does not follow the highest number, which is end - 1
+                number = end - 1 + ((sequence - end + 0x8001) & 0xFFFF) - 0x8000
+                if number < end - _WINDOW or number in arrivals:
+                    continue
+                first, end = min(first, number), max(end, number + 1)
+                arrivals[number] = arrival
+            else:
+                arrivals[end] = arrival
+                end += 1
+            self._newest = arrival
         self._notes.clear()
         self._end, self._next = end, max(first, end - _WINDOW)
         if len(arrivals) > 2 * _WINDOW:
@@ -100,39 +104,57 @@ class TwccRecorder:
 
         Newer ones are reported again when a late packet makes us go back.
         """
-        floor, young = self._end - _WINDOW, self._newest_us - _BACK_WINDOW_US
+        floor, young = self._end - _WINDOW, self._newest - _BACK_WINDOW
         old = []
-        for number, arrival_us in self._arrivals.items():
-            if number >= floor and (number >= self._next or arrival_us >= young):
+        for number, arrival in self._arrivals.items():
+            if number >= floor and (number >= self._next or arrival >= young):
                 break
             old.append(number)
         for number in old:
             del self._arrivals[number]
 
-    def _gather(self, base: int) -> tuple[bytes, bytes, int]:
+    def _gather(self, base: int) -> _Gathered:
         """Collect as many states and deltas from `base` on as fit into one packet, and the reference time."""
-        statuses, deltas, arrival_of = bytearray(), bytearray(), self._arrivals.get
-        reference = last = count = 0
-        for number in range(base, self._end):
-            arrival = arrival_of(number)
-            if arrival is None:
-                statuses.append(_NOT_RECEIVED)
-                continue
-            if not count:
-                reference = arrival // REFERENCE_US
-                last = reference * REFERENCE_US
-            ticks = (arrival - last) // TICK_US
-            if 0 <= ticks <= 0xFF and count < _MAX_DELTAS:
-                statuses.append(_SMALL_DELTA)
-                deltas.append(ticks)
-            elif not -0x8000 <= ticks <= 0x7FFF or count == _MAX_DELTAS:
-                break
-            else:
-                statuses.append(_LARGE_DELTA)
-                deltas += _S16.pack(ticks)
-            last += ticks * TICK_US
-            count += 1
-        return bytes(statuses), bytes(deltas), reference & 0xFFFFFF
+        arrivals = list(map(self._arrivals.get, range(base, self._end)))
+        return _small_steps(arrivals) or _steps(arrivals)
+
+
+def _small_steps(arrivals: Sequence[int | None]) -> _Gathered | None:
+    """As `_steps`, where all have come, in their order and soon after each other, as nearly always; else None."""
+    known = [arrival for arrival in arrivals if arrival is not None]
+    if len(known) < len(arrivals) or len(known) > _MAX_DELTAS:
+        return None
+    reference = known[0] >> _REFERENCE_BITS
+    try:
+        deltas = bytes(map(sub, known, chain((reference << _REFERENCE_BITS,), known)))
+    except ValueError:  # one is not from 0 to 255
+        return None
+    return bytes((_SMALL_DELTA,)) * len(known), deltas, reference & 0xFFFFFF
+
+
+def _steps(arrivals: Iterable[int | None]) -> _Gathered:
+    """The states and deltas of as many packets as one feedback has room for, and the reference time."""
+    statuses, deltas = bytearray(), bytearray()
+    reference = last = count = 0
+    for arrival in arrivals:
+        if arrival is None:
+            statuses.append(_NOT_RECEIVED)
+            continue
+        if not count:
+            reference = arrival >> _REFERENCE_BITS
+            last = reference << _REFERENCE_BITS
+        ticks = arrival - last
+        if 0 <= ticks <= 0xFF and count < _MAX_DELTAS:
+            statuses.append(_SMALL_DELTA)
+            deltas.append(ticks)
+        elif not -0x8000 <= ticks <= 0x7FFF or count == _MAX_DELTAS:
+            break
+        else:
+            statuses.append(_LARGE_DELTA)
+            deltas += _S16.pack(ticks)
+        last = arrival
+        count += 1
+    return bytes(statuses), bytes(deltas), reference & 0xFFFFFF
 
 
 def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference: int, body: bytes) -> bytes:

@@ -21,11 +21,13 @@ from protocol.webrtc.rtcp import (
 from protocol.webrtc.rtcp_xr import ExtendedReport, build_reference_time
 from protocol.webrtc.rtp import STOP_ID, RtpHeader, extension_u16
 from protocol.webrtc.sdp import MediaKind, TrackPlan
-from protocol.webrtc.twcc import TwccRecorder
+from protocol.webrtc.twcc import TICK_US, TwccRecorder
 
 REPORT_INTERVAL = 1.0  # seconds between receiver reports
 FEEDBACK_INTERVAL = 0.1  # seconds from an arrival until a later one takes its transport-cc feedback along
 FEEDBACK_DELAY = 0.15  # seconds until it is sent in any case; to wake up for it alone costs as much as ten packets
+
+_TICKS = 1_000_000 / TICK_US  # a second
 
 
 class PublisherFeedback:
@@ -88,7 +90,7 @@ class PublisherFeedback:
 
     def record_arrivals(self, arrivals: Sequence[tuple[int, float]]) -> None:
         """Note when decrypted packets came: at least one, each by its number."""
-        self._twcc.record_all([(number, int(now * 1_000_000)) for number, now in arrivals])
+        self._twcc.record_all([(number, int(now * _TICKS)) for number, now in arrivals])
         if self._feedback_at == math.inf:
             self._feedback_at = arrivals[0][1] + FEEDBACK_DELAY
         if arrivals[-1][1] >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):

@@ -27,7 +27,7 @@ _SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
 
 CData = Any
 _srtp: CData = importlib.import_module("pylibsrtp._binding").ffi
-_memmove = sendmmsg.ffi.memmove
+_memmove = _srtp.memmove  # of a compiled module; that of `sendmmsg.ffi` is a function of Python around it
 
 
 class _Templates(dict[int, memoryview]):
