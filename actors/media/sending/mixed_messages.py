@@ -6,8 +6,9 @@ in a wake-up is encrypted side by side, and leaves together.
 
 import errno
 import socket
-from collections.abc import Sequence
-from itertools import chain, repeat
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
 from struct import Struct
 from typing import Any
 
@@ -27,6 +28,21 @@ _CONTROL = len(sendmmsg.SEGMENT_MESSAGE)
 CData = Any
 
 
+class _Controls(dict[int, int]):
+    """Packet size -> where the control message lies by which the kernel cuts packets of that size; 0: no message."""
+
+    def __init__(self) -> None:
+        self[0] = 0
+        self._owned: list[CData] = []
+
+    def __missing__(self, size: int) -> int:
+        message = bytearray(sendmmsg.SEGMENT_MESSAGE)
+        message[sendmmsg.SEGMENT_SIZE] = size.to_bytes(2, sys.byteorder)
+        self._owned.append(sendmmsg.ffi.from_buffer(message))
+        self[size] = place = int(sendmmsg.ffi.cast("uintptr_t", self._owned[-1]))
+        return place
+
+
 class MixedMessages:
     """Up to 64 packets, encrypted, in messages of one or more; `submit` sends them."""
 
@@ -35,14 +51,11 @@ class MixedMessages:
         self._buffers = PacketBuffers()
         self._messages = sendmmsg.ffi.new("struct mmsghdr[]", BUFFERS)
         self._rows = memoryview(sendmmsg.ffi.buffer(self._messages)).cast("B")
-        self._controls = sendmmsg.ffi.from_buffer(bytearray(sendmmsg.SEGMENT_MESSAGE * BUFFERS))
-        sizes = memoryview(sendmmsg.ffi.buffer(self._controls)).cast("B").cast("H")
-        self._segment_sizes = sizes[sendmmsg.SEGMENT_SIZE.start // 2 :: _CONTROL // 2]
-        self._control_at = int(sendmmsg.ffi.cast("uintptr_t", self._controls))
+        self._controls = _Controls()
         self._iovecs_at = [int(sendmmsg.ffi.cast("uintptr_t", iovec)) for iovec in self._buffers.iovecs]
         self._socket: UdpSocket | None = None
-        self._used = 0
-        self._contents: list[tuple[RecipientBatch, int, Sequence[bytes]]] = []
+        self._used = self._count = 0
+        self._contents: list[tuple[RecipientBatch, Sequence[bytes]]] = []
 
     def takes(self, batch: RecipientBatch, burst: Sequence[bytes]) -> bool:
         """Whether a burst for this batch is to be sent this way."""
@@ -55,45 +68,51 @@ class MixedMessages:
         if batch.socket is not self._socket or self._used + viewers * length > BUFFERS:
             self.submit()
             self._socket = batch.socket
-        first, place = self._used, self._used + viewers * length
+        first, end = self._used, self._used + viewers * length
         buffers.fill_burst(burst, viewers, first)
         sessions = chain.from_iterable(map(repeat, batch.sessions, repeat(length)))
-        if sum(map(protect, sessions, buffers.packets[first:place], buffers.length_pointers[first:place])):
+        if sum(map(protect, sessions, buffers.packets[first:end], buffers.length_pointers[first:end])):
             self.submit()
             for packet in burst:  # again, byte for byte, but each by itself
                 batch.send(packet)
             return
-        self._used = place
-        for index in range(viewers):
-            self._write_message(batch, index, first + index * length, length)
-            self._contents.append((batch, index, burst))
+        self._write_messages(batch, first, length)
+        self._contents.append((batch, burst))
+        self._used, self._count = end, self._count + viewers
 
     def submit(self) -> None:
         """Send all. What the kernel refuses is counted, or sent packet by packet where only bursts are refused."""
-        done, end, udp = 0, len(self._contents), self._socket
+        done, end, udp = 0, self._count, self._socket
         while done < end and udp is not None:
             sent = sendmmsg.sendmmsg(udp.fileno(), self._messages + done, end - done, socket.MSG_DONTWAIT)
             if sent > 0:
                 done += sent
             elif sendmmsg.ffi.errno == errno.EAGAIN:
-                for batch, index, burst in self._contents[done:]:
+                for batch, index, burst in self._messages_from(done):
                     for _ in burst:
                         self._losses.drop(batch.recipients[index])
                 break
             else:
-                self._refused(*self._contents[done], sendmmsg.ffi.errno)
+                reason = sendmmsg.ffi.errno
+                self._refused(*next(self._messages_from(done)), reason)
                 done += 1
         self._contents.clear()
-        self._used = 0
+        self._used = self._count = 0
 
-    def _write_message(self, batch: RecipientBatch, index: int, place: int, length: int) -> None:
-        number = len(self._contents)
-        control = size = 0
-        if length > 1:
-            self._segment_sizes[number] = self._buffers.lengths[place]
-            control, size = self._control_at + number * _CONTROL, _CONTROL
-        name, name_size = batch.name(index)
-        _ROW.pack_into(self._rows, number * _MESSAGE, name, name_size, self._iovecs_at[place], length, control, size)
+    def _write_messages(self, batch: RecipientBatch, place: int, length: int) -> None:
+        """A message for each viewer. Those of one burst all have the same control message, or none."""
+        size = self._buffers.lengths[place] if length > 1 else 0
+        control, iovecs_at, row = self._controls[size], self._iovecs_at, self._count * _MESSAGE
+        for name in batch.names:
+            _ROW.pack_into(
+                self._rows, row, name, batch.name_size, iovecs_at[place], length, control, _CONTROL if control else 0
+            )
+            row, place = row + _MESSAGE, place + length
+
+    def _messages_from(self, number: int) -> Iterator[tuple[RecipientBatch, int, Sequence[bytes]]]:
+        """What is in the messages from this number on: batch, index of the viewer, burst."""
+        every = ((batch, index, burst) for batch, burst in self._contents for index in range(len(batch.recipients)))
+        return islice(every, number, None)
 
     def _refused(self, batch: RecipientBatch, index: int, burst: Sequence[bytes], reason: int) -> None:
         """The kernel stops before a message that it cannot send."""

@@ -45,8 +45,9 @@ class RecipientBatch:
         self._buffers = buffers
         self._losses = losses
         self._addresses = sendmmsg.ffi.new("char[]", BATCH_SIZE * _ADDRESS_SIZE)
-        self._addresses_at = int(sendmmsg.ffi.cast("uintptr_t", self._addresses))
-        self._name_size = sendmmsg.ADDRESS_SIZES[self.socket.family]
+        self.names: list[int] = []
+        """Where the address of each recipient lies, for a struct msghdr."""
+        self.name_size = sendmmsg.ADDRESS_SIZES[self.socket.family]
         self._messages = self._new_messages(1)
         self._burst_messages: dict[int, CData] = {}  # by the length of the burst
         self._control = sendmmsg.ffi.from_buffer(bytearray(sendmmsg.SEGMENT_MESSAGE))
@@ -63,6 +64,7 @@ class RecipientBatch:
         index = len(self.recipients)
         self.sessions.append(_session(recipient))
         self.recipients.append(recipient)
+        self.names.append(int(sendmmsg.ffi.cast("uintptr_t", self._addresses + _ADDRESS_SIZE * index)))
         self.readdress(index)
         return index
 
@@ -75,16 +77,13 @@ class RecipientBatch:
     def pop(self) -> Recipient:
         """Take out the last viewer."""
         self.sessions.pop()
+        self.names.pop()
         return self.recipients.pop()
 
     def readdress(self, index: int) -> None:
         """A recipient's address has changed."""
         name = sendmmsg.socket_address(self.socket.family, self.recipients[index].address)
         _memmove(self._addresses + _ADDRESS_SIZE * index, name, len(name))
-
-    def name(self, index: int) -> tuple[int, int]:
-        """Where a recipient's address lies, and its size, for a struct msghdr."""
-        return self._addresses_at + _ADDRESS_SIZE * index, self._name_size
 
     def give_up_bursts(self) -> None:
         """The network interface cannot cut bursts into packets."""
@@ -209,7 +208,7 @@ class RecipientBatch:
         for index in range(BATCH_SIZE):
             header = messages[index].msg_hdr
             header.msg_name = self._addresses + _ADDRESS_SIZE * index
-            header.msg_namelen = self._name_size
+            header.msg_namelen = self.name_size
             header.msg_iov = self._buffers.iovecs[index % viewers * length]
             header.msg_iovlen = length
             if length > 1:

@@ -1,7 +1,7 @@
 """Which packet sender runs, and that one that does not do its work is found out before it does."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -39,8 +39,9 @@ class FaultyFanOut:
         self.octets += len(packet)
         self.inner.send(packet, sequence)
 
-    def queue(self, packet: bytes, sequence: int) -> None:
-        self.send(packet, sequence)
+    def queue(self, packets: Sequence[bytes], sequence: int) -> None:
+        for number, packet in enumerate(packets, sequence):
+            self.send(packet, number)
 
 
 class LosesSomebody(FaultyFanOut):
