@@ -1,6 +1,7 @@
 """Which datagram is whose: by its first bytes what it is, by its source, user fragment or SSRC which peer's."""
 
 from collections.abc import Hashable, Sequence
+from itertools import islice
 
 from actors.media.guard import PeerGuard
 from actors.media.io.datagrams import STRIDE, Datagrams
@@ -15,7 +16,8 @@ from protocol.webrtc.stun import parse as parse_stun
 MAX_NAMES = 10_000
 """Sources whose route is remembered under the name that the kernel has for them."""
 
-_RTP_VERSION, _RTCP_TYPES = 0b10, 0b110  # upper bits of the first and of the second byte (`protocol.webrtc.demux`)
+_IS_RTP = bytes(first >> 6 == 0b10 for first in range(256))  # by the first byte (`protocol.webrtc.demux`)
+_IS_NO_RTCP = bytes(second >> 5 != 0b110 for second in range(256))
 
 
 class DatagramRouter:
@@ -41,12 +43,11 @@ class DatagramRouter:
         first, count = datagrams.first, datagrams.count
         self._counters.datagrams += count - first
         memory, end = datagrams.memory, count * STRIDE
-        heads = zip(memory[0:end:STRIDE].tolist(), memory[1:end:STRIDE].tolist(), datagrams.sizes, strict=True)
+        ones, twos = bytes(memory[0:end:STRIDE]).translate(_IS_RTP), bytes(memory[1:end:STRIDE]).translate(_IS_NO_RTCP)
         by_key, runs = self._known(), dict[Route[Transport], list[int]]()
-        for index, ((one, two, size), key) in enumerate(zip(heads, self._keys(datagrams), strict=True)):
-            if index < first:
-                continue
-            route = by_key.get(key) if one >> 6 == _RTP_VERSION and two >> 5 != _RTCP_TYPES and size > 1 else None
+        heads = zip(range(count), ones, twos, datagrams.sizes, self._keys(datagrams), strict=True)
+        for index, is_rtp, is_no_rtcp, size, key in islice(heads, first, None) if first else heads:
+            route = by_key.get(key) if is_rtp and is_no_rtcp and size > 1 else None
             if route is None:
                 self._take_runs(datagrams, runs)
                 self._guard.run(self._take_single, datagrams, index, key)

@@ -18,8 +18,10 @@ from protocol.webrtc.rtp import HEADER_SIZE, ONE_BYTE, STOP_ID, RtpError, RtpHea
 from protocol.webrtc.srtp import MAX_PACKET, SrtpReceiver, fault, unprotect_in_place
 
 _PLAIN, _EXTENDED = 0x80, 0x90  # first bytes: version 2 and nothing else, or with a header extension
-_SOURCE = Struct("!xB6xI")  # payload type and SSRC
-_HEADER = Struct("!BBHIIHHBH")  # with the extension's profile, its words, and its first element, if that has two bytes
+_SOURCE = Struct("!xB6xII")  # payload type, SSRC, and the extension's profile and length
+_read_header = Struct(
+    "!BBHIIIBH"
+).unpack_from  # with the same, and the extension's first element, if that has two bytes
 _EXTENSION = Struct("!HH")
 _ELEMENTS = HEADER_SIZE + 4  # where those of a header extension begin
 _UNUSUAL = -2
@@ -107,36 +109,35 @@ class Intake:
     def _take_next(self, datagrams: Datagrams, indices: Sequence[int], receiver: SrtpReceiver) -> int:
         """Go the short way with as many as can, from the first on; how many these are."""
         memory, sizes, arrivals, lengths = datagrams.memory, datagrams.sizes, datagrams.arrivals, datagrams.lengths
-        second, ssrc = _SOURCE.unpack_from(memory, indices[0] * STRIDE)
+        second, ssrc, shape = _SOURCE.unpack_from(memory, indices[0] * STRIDE)
         kind = second & 0x7F
         track = self._direct.get((kind, ssrc))
         if track is None:
             return 0
         tag, fresh_from, expected = self._feedback.tag, self._context.fresh_from, track.incoming.next_number
-        opened, numbered, count = list[Opened](), list[tuple[int, float]](), 0
-        unpack, handle = _HEADER.unpack_from, receiver.handle
+        usual, opened, numbered, failed = _usual(shape, tag), list[Opened](), list[tuple[int, float]](), 0
+        packets, pointers, handle = datagrams.pointers, datagrams.length_pointers, receiver.handle
         for index in indices:
-            begin, now = index * STRIDE, arrivals[index]
-            end = begin + sizes[index]
-            first, second, sequence, timestamp, sender, profile, words, element, number = unpack(memory, begin)
+            begin, size, now = index * STRIDE, sizes[index], arrivals[index]
+            first, second, sequence, timestamp, sender, extension, element, number = _read_header(memory, begin)
             if sequence != expected or sender != ssrc or second & 0x7F != kind or now < fresh_from:
                 break
-            start = begin + _ELEMENTS + 4 * words
-            if not (element == tag > 0 < words and first == _EXTENDED and profile == ONE_BYTE):
-                start, number = _look(memory, first, begin, end, tag)
-            if not begin < start < end - _MAX_TRAILER or end > begin + MAX_PACKET:
+            start = usual if element == tag and extension == shape and first == _EXTENDED else 0
+            if not start:
+                start, number = _look(memory, first, begin, size, tag)
+            if not 0 < start < size - _MAX_TRAILER or size > MAX_PACKET:
                 break
-            count += 1
-            if error := unprotect_in_place(handle, datagrams.pointers[index], datagrams.length_pointers[index]):
+            if error := unprotect_in_place(handle, packets[index], pointers[index]):
                 self._transport.drops.count_undecrypted(fault(error))
+                failed += 1
                 continue
             expected = expected + 1 & 0xFFFF
-            opened.append((start, begin + lengths[index], timestamp, second & 0x80, now))
+            opened.append((begin + start, begin + lengths[index], timestamp, second & 0x80, now))
             if number >= 0:
                 numbered.append((number, now))
         if opened:
             self._hand_over(track, memory, opened, numbered)
-        return count
+        return len(opened) + failed
 
     def _hand_over(
         self, track: PublishedTrack, memory: memoryview, opened: Sequence[Opened], numbered: Sequence[tuple[int, float]]
@@ -231,18 +232,27 @@ def _fault(source: Source, header: RtpHeader, body: bytes) -> Drop | None:
     return Drop.TOO_LARGE if HEADER_SIZE + len(body) > MAX_PACKET else None
 
 
-def _look(memory: memoryview, first: int, begin: int, end: int, tag: int) -> tuple[int, int]:
-    """Where the payload of an encrypted packet begins, and its transport-wide number, or -1.
+def _usual(extension: int, tag: int) -> int:
+    """Where payloads begin after a header extension of this profile and length whose first element has `tag`.
+
+    0: that needs a look.
+    """
+    words = extension & 0xFFFF
+    return _ELEMENTS + 4 * words if tag > 0 < words and extension >> 16 == ONE_BYTE else 0
+
+
+def _look(memory: memoryview, first: int, begin: int, size: int, tag: int) -> tuple[int, int]:
+    """Where in an encrypted packet the payload begins, and its transport-wide number, or -1.
 
     `tag` is how the header extension with that number begins, 0: none is wanted. `_LONG_WAY` for an unusual packet.
     """
-    start, number = begin + HEADER_SIZE, -1
+    start, number = HEADER_SIZE, -1
     if first == _EXTENDED:
-        profile, words = _EXTENSION.unpack_from(memory, start)
-        place, start = start + 4, start + 4 + 4 * words
-        if profile != ONE_BYTE or start >= end or tag < 0:
+        profile, words = _EXTENSION.unpack_from(memory, begin + start)
+        start = _ELEMENTS + 4 * words
+        if profile != ONE_BYTE or start >= size or tag < 0:
             return _LONG_WAY
-        number = _find_number(memory, place, start, tag) if tag else -1
+        number = _find_number(memory, begin + _ELEMENTS, begin + start, tag) if tag else -1
         if number == _UNUSUAL:
             return _LONG_WAY
     elif first != _PLAIN:

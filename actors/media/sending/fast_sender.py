@@ -123,20 +123,23 @@ class _FastFanOut:
             self._send(packet)
 
     def queue(self, packets: Sequence[bytes], sequence: int) -> None:
-        longest, octets, sent = self._buffers.longest_burst, 0, 0
-        for number, packet in enumerate(packets, sequence):
-            burst, size = self._burst, len(packet)
-            if number < self._newest_start or size > MAX_IN_BURST:
+        sizes = list(map(len, packets))
+        if sequence < self._newest_start or max(sizes) > MAX_IN_BURST:
+            for number, packet in enumerate(packets, sequence):
                 self.send(packet, number)
-                sent += 1
-                continue
-            if burst and size <= len(burst[-1]) == len(burst[0]) and len(burst) < longest:
+            return
+        burst, longest = self._burst, self._buffers.longest_burst
+        first, last, room = (len(burst[0]), len(burst[-1]), longest - len(burst)) if burst else (0, 0, 0)
+        for packet, size in zip(packets, sizes, strict=True):
+            if size <= last == first and room:
                 burst.append(packet)
+                last, room = size, room - 1
             else:
-                self._begin_burst(packet)
-            octets += size - packet[-1] if packet[0] & PADDING else size
-        self.packets += len(packets) - sent
-        self.octets += octets
+                burst = self._begin_burst(packet)
+                first = last = size
+                room = longest - 1
+        self.packets += len(packets)
+        self.octets += sum(sizes) - sum([packet[-1] for packet in packets if packet[0] & PADDING])
 
     def flush(self) -> None:
         """Send what is queued here."""
@@ -157,13 +160,14 @@ class _FastFanOut:
                         mixed.submit()  # nothing overtakes what was queued before
                         batch.send(burst[0]) if len(burst) == 1 else batch.send_burst(burst)
 
-    def _begin_burst(self, packet: bytes) -> None:
+    def _begin_burst(self, packet: bytes) -> list[bytes]:
         if self._burst and len(self._places) > MOST_VIEWERS:
             self.flush()
         if not self._bursts:
             self._queued.append(self)
-        self._burst = [packet]
-        self._bursts.append(self._burst)
+        self._burst = burst = [packet]
+        self._bursts.append(burst)
+        return burst
 
     def _send(self, packet: bytes) -> None:
         for batches in self._batches.values():
