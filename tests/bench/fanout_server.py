@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -47,8 +47,9 @@ class _FloorFanOut(_FastFanOut):
             for batch in batches:
                 batch._deliver(0, len(batch.recipients))
 
-    def queue(self, packet: bytes, sequence: int) -> None:
-        self.send(packet, sequence)
+    def queue(self, packets: Sequence[bytes], sequence: int) -> None:
+        for number, packet in enumerate(packets, sequence):
+            self.send(packet, number)
 
 
 SENDERS: dict[str, Callable[[], PacketSender]] = {

@@ -69,12 +69,12 @@ def test_what_came_too_long_ago_is_before_the_first_one() -> None:
     with open_socket() as receiving, open_socket() as sending:
         receiver = Receiver(receiving, time.monotonic, take)
         sending.sendto(b"old", receiving.getsockname())
-        receiver.drain()
+        receiver.drain(time.monotonic())
         receiver.queue.drop_before = time.monotonic() + 60
         sending.sendto(b"too old", receiving.getsockname())
-        receiver.drain()
+        receiver.drain(time.monotonic())
         sending.sendto(b"new", receiving.getsockname())
-        receiver.drain()
+        receiver.drain(time.monotonic())
         receiver.close()
     assert taken == [b"old", b"new"]
     assert receiver.queue.drops == 1

@@ -145,7 +145,7 @@ class TestReader:
         for _ in range(20):
             await trio.sleep(AT_LEAST)
             reading.send()
-            reading.reader.look()
+            reading.reader.look(trio.current_time())
         assert (reading.taken, reading.counters.wake_ups) == (21, 1)
         reading.send()
         await trio.sleep(AT_MOST)
@@ -156,7 +156,7 @@ class TestReader:
         for came, pause in ((1, 0.0), (1, AT_LEAST / 2), (3, AT_LEAST / 2)):
             await trio.sleep(pause)
             reading.send()
-            reading.reader.look()
+            reading.reader.look(trio.current_time())
             assert reading.taken == came
         assert reading.counters.wake_ups == 0
 
@@ -165,9 +165,9 @@ class TestReader:
     ) -> None:
         for _ in range(MAX_DRAIN + 1):
             reading.send()
-        reading.reader.look()
+        reading.reader.look(trio.current_time())
         assert reading.taken == MAX_DRAIN
-        reading.reader.look()
+        reading.reader.look(trio.current_time())
         assert reading.taken == MAX_DRAIN + 1
 
     async def test_all_are_read_soon_while_something_urgent_may_be_among_them(
@@ -188,18 +188,18 @@ class TestReader:
     async def test_looks_are_frequent_while_something_urgent_may_be_among_them(
         self, reading: Reading, autojump_clock: MockClock
     ) -> None:
-        reading.reader.look()
+        reading.reader.look(trio.current_time())
         for is_urgent, taken in ((False, 0), (True, 1), (False, 1)):
             reading.is_urgent = is_urgent
             await trio.sleep(SOON)
             reading.send()
-            reading.reader.look()
+            reading.reader.look(trio.current_time())
             assert reading.taken == taken
             read(reading.receiving)
 
     async def test_a_socket_that_cannot_be_read_is_counted(self, reading: Reading, autojump_clock: MockClock) -> None:
         reading.receiving.close()
-        reading.reader.look()
+        reading.reader.look(trio.current_time())
         assert reading.counters.receive_errors == 1
 
 
