@@ -245,6 +245,7 @@ def _workers(recordings: Recordings) -> Readings:
         "wcsd_workers_started_total": _labelled(workers.starts),
         "wcsd_workers_failed_total": _labelled(workers.failures),
         "wcsd_workers_hung_total": _labelled(workers.hangs),
+        "wcsd_workers_disk_waits_total": _labelled(workers.disk_waits),
         "wcsd_recordings": len(recordings),
         **{f"wcsd_recordings_{name}_total": value for name, value in counts.items()},
     }

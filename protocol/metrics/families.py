@@ -159,6 +159,7 @@ WORKERS: Final = (
     counter("workers_started_total", "worker processes that were started", "program"),
     counter("workers_failed_total", "worker processes that ended before their job was done", "program"),
     counter("workers_hung_total", "worker processes that were killed because they reported nothing", "program"),
+    counter("workers_disk_waits_total", "times that a worker was silent for long, waiting for its disk", "program"),
     gauge("recordings", "recordings that run"),
     counter("recordings_started_total", "recordings that began and have ended"),
     counter("recordings_finished_total", "recordings that left a file"),

@@ -218,6 +218,7 @@ class Worker(Actor[WorkerMessage]):
     async def _watch(self, process: WorkerProcess, silence: Silence) -> None:
         await silence.too_long()
         while waits_for_disk(process.pid):
+            self._shared.counts.disk_waits[self.program] += 1
             self._shared.complaints.warning(
                 "worker waits for a disk",
                 program=self.program,

@@ -14,6 +14,8 @@ class WorkerCounts:
     failures: Counter[str] = field(factory=Counter)
     """Processes that ended without having done their job, those that were killed included."""
     hangs: Counter[str] = field(factory=Counter)
+    disk_waits: Counter[str] = field(factory=Counter)
+    """Times that one has reported nothing for too long because it waited for its disk."""
 
     def started(self, program: str) -> None:
         self.starts[program] += 1

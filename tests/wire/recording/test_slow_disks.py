@@ -53,7 +53,7 @@ async def test_a_process_that_waits_for_its_disk_is_left_alone(
         assert await ended(recording) == tmp_path / "news.webm"
         assert pictures(tmp_path / "news.webm") == 30
         counts = made.recordings.services.counts
-        assert (counts.hangs["recorder"], counts.failures["recorder"]) == (0, 0)
+        assert (counts.disk_waits["recorder"], counts.hangs["recorder"], counts.failures["recorder"]) == (2, 0, 0)
     assert "worker waits for a disk" in caplog.text
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.calls.call_counts import PAGE, PHONE, RESULTS
 from actors.metrics.exposition import CONTENT_TYPE
 from config.apps import USUAL_METHODS, App, AppTable
 from config.loading import SettingsError
@@ -164,8 +165,9 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "scheme": {"none", "basic", "bearer", OTHER},
         "result": {
             *("established", "refused", "valid", "ignored", "ok", "malformed", "held_back"),
-            *("stopped", "late", "none", "unfinished", "done", *ErrorKind),
+            *("stopped", "late", "none", "unfinished", "done", *ErrorKind, *RESULTS),
         },
+        "by": {PAGE, PHONE},
         "direction": {"publish", "play", "in", "out"},
         "source": {"rest", "wcs", OTHER},
         "command": set(VERBS),
