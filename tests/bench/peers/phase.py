@@ -27,6 +27,9 @@ JOIN_TIMEOUT = 10.0
 SETTLE = 1.0
 AFTER_KICK = 2.0
 """Seconds in which a viewer that was ended must hear of it; the publisher goes on sending."""
+REST = 0.5
+"""Seconds from the kick on in which the viewers' processes read nothing: else they took the processors from the server,
+one of which they would not share with it if they were on other machines. When it told them is known from the kernel."""
 
 
 @frozen(kw_only=True)
@@ -64,7 +67,7 @@ def measure(server: Server, plan: Plan) -> Measurement:
         window = _count(server, [publisher, *seats], plan.seconds)
         remark = server.remark()
         time.sleep(SETTLE)  # what was sent while counting is to arrive before anything ends
-        called_at = server.kick() if plan.publishers == 1 else 0
+        called_at = _kick(server, seats) if plan.publishers == 1 else 0
         time.sleep(AFTER_KICK if called_at else 0)
         tally = Tally(window, _finish_publishers(publisher, plan.folder), plan.viewers, called_at)
         reports = [report for process in seats for report in _finish_viewers(process, plan.folder, tally)]
@@ -142,6 +145,13 @@ def _count(server: Server, peers: Sequence[PeerProcess], seconds: float) -> Wind
     time.sleep(seconds)
     end, cpu_after, foreign_after = read()
     return Window(begin=begin, end=end, cpu=cpu_after - cpu, foreign_cpu=foreign_after - foreign)
+
+
+def _kick(server: Server, seats: Sequence[PeerProcess]) -> int:
+    """End all viewers; when that was asked for."""
+    for process in seats:
+        process.ask("rest", seconds=REST, timeout=10)
+    return server.kick()
 
 
 def _finish_publishers(process: PeerProcess, folder: Path) -> "list[array[int]]":

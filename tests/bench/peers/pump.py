@@ -1,5 +1,6 @@
 """The one task of a peer process that reads sockets and runs timers."""
 
+import math
 import select
 import time
 from typing import Protocol
@@ -23,6 +24,7 @@ class Pump:
 
     def __init__(self) -> None:
         self.moderate = False
+        self._rests_until = -math.inf
         self._epoll = select.epoll()
         self._watched: dict[int, _Drained] = {}
         self._peers: set[Peer] = set()
@@ -41,11 +43,16 @@ class Pump:
         if isinstance(target, Peer):
             self._peers.discard(target)
 
+    def rest(self, seconds: float) -> None:
+        """Leave everything to the kernel for a while: others need the processors, and it notes when what arrived."""
+        self._rests_until = trio.current_time() + seconds
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             with trio.move_on_after(TICK):
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
+            await trio.sleep_until(self._rests_until)
             for descriptor, _ in self._epoll.poll(0):
                 self._watched[descriptor].drain()
             now = time.monotonic()

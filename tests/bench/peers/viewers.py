@@ -3,6 +3,7 @@
 warm                          one viewer comes, sees a picture, and goes
 connect  numbers              open the pages of these viewers
 join     at interval timeout  viewer k asks for the stream at `at` + k * `interval` (CLOCK_MONOTONIC, seconds)
+rest     seconds              read nothing for so long
 finish   path                 what the viewers saw; each packet of each goes to `path` as (viewer, index, time)
 """
 
@@ -74,6 +75,9 @@ class Viewers:
                 await self._join_all(request["at"], request["interval"], request["timeout"])
                 self.pump.moderate = True
                 reply(without_picture=sum(not seat.viewer.picture_at for seat in self._seats))
+            case "rest":
+                self.pump.rest(request["seconds"])
+                reply()
             case "finish":
                 self._clock.check()
                 self._write(request["path"])
