@@ -6,6 +6,7 @@ from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic, StreamTraits
 from protocol.stream.request import StreamRequest
+from protocol.stream.status_notice import StreamView
 
 
 class DescribedStream(StreamTraits, Protocol):
@@ -70,6 +71,32 @@ def describe_stream(
         viewers=stream.audience,
         traffic=None if media is None or not traffic else _traffic_of(media),
         room_name=request.room,
+    )
+
+
+def view_of(stream: DescribedStream, media: DescribedMedia | None, *, info: str | None) -> StreamView:
+    """The same as its owner sees it."""
+    request = stream.request
+    if media is None:
+        width, height, bitrate = request.width, request.height, request.bitrate
+    else:
+        publication = media.publication
+        width, height = publication.width or request.width, publication.height or request.height
+        bitrate = media.bitrate_kbps or request.bitrate
+    return StreamView(
+        request.media_session_id,
+        stream.name,
+        stream.published,
+        stream.status,
+        info,
+        stream.has_video,
+        stream.has_audio,
+        stream.is_recorded,
+        request.media_provider,
+        bitrate,
+        width,
+        height,
+        request.quality,
     )
 
 

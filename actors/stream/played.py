@@ -11,10 +11,9 @@ from actors.stream.capture_starter import CaptureRefused
 from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage
 from protocol.hooks import HookMethod, stream_event_body
-from protocol.node.descriptions import StreamDescription
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
-from protocol.stream.status_notice import StatusNotice
+from protocol.stream.status_notice import StatusNotice, StreamView
 from protocol.stream.statuses import StreamEventType
 
 
@@ -125,11 +124,11 @@ class PlayedStream(Stream):
             self.pass_event(StreamEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
         self._go_live()
 
-    def _notice(self, description: StreamDescription) -> StatusNotice:
+    def _notice(self, view: StreamView) -> StatusNotice:
         if self._broadcast is None:
-            return StatusNotice(stream=description)
+            return StatusNotice(stream=view)
         audio, video = self._broadcast.audio_muted, self._broadcast.video_muted
-        return StatusNotice(stream=description, audio_muted=audio, video_muted=video)
+        return StatusNotice(stream=view, audio_muted=audio, video_muted=video)
 
 
 def _absent(name: str) -> StreamInfo:

@@ -22,11 +22,10 @@ from actors.workers.pushing.pushes import PushTo
 from actors.workers.recording.recording import Recording
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
-from protocol.node.descriptions import StreamDescription
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
-from protocol.stream.status_notice import StatusNotice
+from protocol.stream.status_notice import StatusNotice, StreamView
 from protocol.stream.statuses import StreamEventType
 
 PLAYERS_AT_ONCE = 25
@@ -234,8 +233,8 @@ class PublishedStream(Stream):
         self._pushing.finish(self.media_session_id)
         self._record_name = self._recording.finish()
 
-    def _notice(self, description: StreamDescription) -> StatusNotice:
-        return StatusNotice(stream=description, record_name=self._record_name)
+    def _notice(self, view: StreamView) -> StatusNotice:
+        return StatusNotice(stream=view, record_name=self._record_name)
 
     async def _take(self, message: StreamMessage) -> None:
         if isinstance(message, SizeDue):

@@ -1,10 +1,12 @@
 """How the statuses of one stream are told: its owner comes first, then the backend, then those who read events."""
 
+from collections.abc import Callable
 from typing import Any
 
 from actors.stream.life_report import StatusReports
 from actors.stream.owner import StreamOwner
 from protocol.hooks import HookMethod, stream_body
+from protocol.node.descriptions import StreamDescription
 from protocol.stream.status_notice import StatusNotice
 
 _METHOD = HookMethod.STREAM_STATUS_EVENT
@@ -30,18 +32,19 @@ class StatusTelling:
         if self._is_shown:
             self._owner.status(notice)
 
-    def report(self, *, custom: Any, is_last: bool) -> None:
+    def report(self, describe: Callable[[], StreamDescription], *, custom: Any, is_last: bool) -> None:
         """Tell everybody else about what was told last, if they have not been; `custom` is the client's."""
         notice, self._notice = self._notice, None
         if notice is None:
             return
-        self._events.status(notice.stream, is_last=is_last)
+        stream = describe()
+        self._events.status(stream, is_last=is_last)
         lane = self._owner.lane
         if self._is_shown:
             if lane.sends(_METHOD):
-                lane.notify(_METHOD, stream_body(notice.stream, custom=custom), last=is_last)
+                lane.notify(_METHOD, stream_body(stream, custom=custom), last=is_last)
             return
-        body = stream_body(notice.stream, custom=custom)
+        body = stream_body(stream, custom=custom)
 
         def deliver(shown: dict[str, Any]) -> None:
             self._owner.status(notice.as_shown(body, shown))

@@ -13,6 +13,7 @@ A stream's task never touches a packet: the media plane forwards packets and pos
 from abc import abstractmethod
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import trio
@@ -27,7 +28,7 @@ from actors.media.playback import Playback
 from actors.node.stream_index import NAME, STATUS
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
-from actors.stream.describing import describe_stream, measure_media
+from actors.stream.describing import describe_stream, measure_media, view_of
 from actors.stream.end_reasons import USER, denied, failed
 from actors.stream.life_report import StatusReports, end_fields, report_live, report_refused
 from actors.stream.owner import StreamOwner
@@ -38,7 +39,7 @@ from protocol.node.descriptions import StreamDescription, StreamMeasures
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.life import LifeEvent, StreamLife
 from protocol.stream.request import StreamRequest
-from protocol.stream.status_notice import StatusNotice
+from protocol.stream.status_notice import StatusNotice, StreamView
 
 
 @frozen(kw_only=True)
@@ -251,17 +252,18 @@ class Stream(Actor[Noted]):
         """Tell the owner the next status, if this event leads to one; `_report` must follow."""
         if self._life.take(event):
             self._info, self._has_new_status = info, True
-            self._telling.tell(self._notice(self.describe(traffic=False)))
+            self._telling.tell(self._notice(view_of(self, self._media, info=info)))
 
     def _report(self) -> None:
         if self._has_new_status:  # it is found by its status only now: of many that end, their clients come first
             self._has_new_status = False
             self._services.supervisor.changed(self, STATUS)
-        self._telling.report(custom=self.request.custom, is_last=self._life.is_over)
+        describe = partial(self.describe, traffic=False)
+        self._telling.report(describe, custom=self.request.custom, is_last=self._life.is_over)
 
-    def _notice(self, description: StreamDescription) -> StatusNotice:
+    def _notice(self, view: StreamView) -> StatusNotice:
         """What the owner is told."""
-        return StatusNotice(stream=description)
+        return StatusNotice(stream=view)
 
     async def _user_stop(self) -> None:
         body = stream_end_body(self.describe(traffic=False), custom=self.request.custom)

@@ -2,13 +2,61 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
-from protocol.node.descriptions import StreamDescription
-
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class SeenByOwner(Protocol):
+    """What a status says of its stream. A `StreamDescription` has it, and a `StreamView` has nothing else."""
+
+    @property
+    def media_session_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def published(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def info(self) -> str | None: ...
+    @property
+    def has_video(self) -> bool: ...
+    @property
+    def has_audio(self) -> bool: ...
+    @property
+    def record(self) -> bool: ...
+    @property
+    def media_provider(self) -> str: ...
+    @property
+    def bitrate(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def quality(self) -> int: ...
+
+
+@frozen
+class StreamView:
+    """As `SeenByOwner`, for much less than a description: of thousands that end, all owners are told first."""
+
+    media_session_id: str
+    name: str
+    published: bool
+    status: str
+    info: str | None
+    has_video: bool
+    has_audio: bool
+    record: bool
+    media_provider: str
+    bitrate: int
+    width: int
+    height: int
+    quality: int
 
 
 @frozen(kw_only=True)
@@ -20,7 +68,7 @@ class StatusNotice:
     id or status.
     """
 
-    stream: StreamDescription
+    stream: SeenByOwner
     audio_muted: bool | None = None
     """Whether the publisher is muted; None where that should not be reported."""
     video_muted: bool | None = None
