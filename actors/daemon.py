@@ -32,8 +32,9 @@ log = logs.get_logger("daemon")
 signal_log = logs.RateLimitedLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
-GC_THRESHOLDS = (400, 1, 26_000) if sys.version_info < (3, 14) else (400, 20, 26_000)
-"""Allocations per collection of the youngest generation, and how many of those per collection of the next.
+GC_THRESHOLDS = (400, 1, 60_000) if sys.version_info < (3, 14) else (400, 20, 60_000)
+"""Allocations per collection of the youngest generation, and how many of those per collection of the next; for old
+objects, how many of these. There are four a second besides (`actors.runtime.young_objects`).
 
 Each object is looked at once in either, however many come together; but a collection holds up all media. From Python
 3.14 on, the second number says how slowly older objects are looked through.

@@ -93,6 +93,7 @@ class Termination(Generic[C]):
         self._falling: deque[tuple[Follower, StopReason]] = deque()
         self._begun: list[Follower] = []
         self._known: dict[Follower, C] | None = None
+        self._is_all_cut = False
 
     @property
     def count(self) -> int:
@@ -123,7 +124,7 @@ class Termination(Generic[C]):
 
     async def _run(self) -> None:
         try:
-            while await self._cut_slice():
+            while not self._is_all_cut and await self._cut_slice():
                 pass
             await self._go_through(lambda actor: actor.tell_end(self._reason), TELL_COST, TELL_SECONDS)
             await self._go_through(lambda actor: actor.begin_stop(self._reason), REPORT_COST, SLICE_SECONDS)
@@ -150,6 +151,7 @@ class Termination(Generic[C]):
 
     def _cut_all(self, hits: Collection[C]) -> None:
         self._candidates, self._matches, self._steps = hits, lambda hit: True, iter(())  # they have been examined
+        self._is_all_cut = True
         for leads in (True, False):
             for hit in hits:
                 if hit.leads is leads:
@@ -183,6 +185,8 @@ class Termination(Generic[C]):
         done = 0
         while done < len(self._begun):
             async with self._turns:
+                if self._is_all_cut:  # and so few that their clients need not wait for a collection
+                    self._turns.hurry()
                 budget = SliceBudget(SLICE_COST, seconds)
                 while done < len(self._begun) and not budget.is_spent:
                     step(self._begun[done])

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import get_logger
+from actors.runtime.young_objects import collect_young
 from protocol.metrics.histogram import DELAYS, Histogram
 
 log = get_logger("overload")
@@ -49,6 +50,7 @@ class Overload:
             await trio.sleep_until(due)
             now = trio.current_time()
             self.note(now - due, now)
+            collect_young()  # the loop is awake anyway
 
     def refuses(self) -> bool:
         """Whether to refuse new work now; counts the refusal."""

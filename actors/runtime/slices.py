@@ -54,18 +54,25 @@ class Turns:
         self.held = HeldSends()
         self._lock = trio.StrictFIFOLock()
         self._collections = CollectionPace(SLICES_PER_COLLECTION)
+        self._is_urgent = False
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
         self.held.is_slice = True
+
+    def hurry(self) -> None:
+        """Called in a slice: no collection is to follow it, for others wait for the next ones."""
+        self._is_urgent = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
             self.held.release_all()
-            self._collections.step()
+            if not self._is_urgent:
+                self._collections.step()
         finally:  # a crash must not keep the others from their turns
+            self._is_urgent = False
             self._lock.release()
 
 

@@ -1,12 +1,16 @@
 """Collections of garbage stay small, however many old objects are freed while others are made."""
 
 import gc
+import math
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from actors.daemon import GC_THRESHOLDS
+from actors.runtime.overload import CALM_TICK, Overload
 from actors.runtime.slices import SLICES_PER_COLLECTION, Turns, slices
 from actors.runtime.young_objects import CollectionPace
 
@@ -57,6 +61,36 @@ async def test_a_long_work_that_frees_as_much_as_it_makes_is_collected_in_betwee
     gc.collect(0)
     assert len(kept) == OLD * YOUNG_EACH
     assert max(looked_at) < 4 * SLICES_PER_COLLECTION * SLICE * YOUNG_EACH
+
+
+async def test_a_slice_for_which_others_wait_is_followed_by_no_collection(looked_at: list[int]) -> None:
+    turns = Turns()
+    looked_at.clear()
+    for _ in range(2 * SLICES_PER_COLLECTION):
+        async with turns:
+            turns.hurry()
+    assert not looked_at
+    for _ in range(SLICES_PER_COLLECTION):
+        async with turns:
+            pass
+    assert len(looked_at) == 1
+
+
+async def test_what_comes_together_while_as_much_is_freed_is_looked_at_at_each_tick(
+    looked_at: list[int], autojump_clock: MockClock
+) -> None:
+    ring = deque((Made() for _ in range(OLD)), maxlen=OLD)
+    gc.collect()
+    looked_at.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Overload(math.inf).run)
+        for _ in range(20):
+            for _ in range(200):
+                ring.append(Made())
+            await trio.sleep(CALM_TICK)
+        nursery.cancel_scope.cancel()
+    assert len(looked_at) >= 19
+    assert max(looked_at) < OLD / 2
 
 
 def test_one_of_many_small_works_collects(looked_at: list[int]) -> None:

@@ -1,5 +1,6 @@
 """Terminates that do not fit into one pass of the event loop: how much a pass holds, and what the answer says."""
 
+import gc
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -94,6 +95,26 @@ async def test_a_pass_stops_some_and_closes_some(rig: SignalingRig) -> None:
     assert max(watch.closed) <= ENDED_IN_A_PASS
     assert not any(watch.reported[: _last(watch.told) - 1]), "all owners are told before their backends"
     assert not any(watch.closed[: _last(watch.reported) - 1]), "all are told before the rest is done"
+
+
+async def test_no_client_of_hundreds_waits_for_a_collection(rig: SignalingRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(termination, "SLICE_COST", termination.TELL_COST)
+    told: list[int] = []  # so many had been told at each collection
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            told.append(sum(stream._has_notified for stream in streams))
+
+    streams = [stream for stream in rig.supervisor.streams() if isinstance(stream, Stream)]
+    gc.disable()  # those that Python chooses
+    gc.callbacks.append(look)
+    try:
+        rig.supervisor.terminate(StreamFilter(), BY_REST)
+        await trio.testing.wait_all_tasks_blocked()
+    finally:
+        gc.callbacks.remove(look)
+        gc.enable()
+    assert set(told) == {STREAMS}, "there were collections, but after all had been told"
 
 
 async def test_thousands_are_cut_off_in_slices_before_any_is_told(
