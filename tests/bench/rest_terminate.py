@@ -41,6 +41,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from tests.bench.pass_meter import ASK, MARK
 from tests.bench.peers.clocks import ANCILLARY_SIZE, SO_TIMESTAMPNS, stamp_of
+from tests.bench.processor_time import processor_time, rest_beside
 from tests.support.servers.server_process import POLL, ROOT, ServerProcess, running_server
 from tests.support.webrtc.media_peer import MediaPeer
 
@@ -56,8 +57,6 @@ TIME_LIMIT = 10 * 60  # seconds
 END = b'"notifyStreamStatusEvent"'
 QUIET = 2.0  # seconds in which the other stream is measured alone
 FEW = 10  # streams of a client whose ends the kernel keeps until it reads them
-REST = 0.5  # seconds in which clients read nothing
-LOOK = 0.001  # seconds between two looks at the server's processor time
 COLUMNS = {
     "streams": 7, "one p50": 8, "one p99": 8, "all": 8, "told p99": 8, "told": 8, "told cpu": 8, "cpu": 7,
     "pass cpu": 8, "wall": 7, "other p50": 9, "p99": 7, "most": 7, "missing": 7,
@@ -271,17 +270,17 @@ async def _all_at_once(
     for publisher in publishers:
         publisher.stream.counts = True
     await passes(server)
-    before, began = _processor_time(server.pid), time.time()
+    before, began = processor_time(server.pid), time.time()
     told_cpu, times = 0.0, [0.0]
     async with trio.open_nursery() as nursery:
         answer = await _start(nursery, rest)
-        looks = await _rest(server.pid) if max(sizes) <= FEW else []
+        looks = await rest_beside(server.pid) if max(sizes) <= FEW else []
         for publisher, size in zip(publishers, sizes, strict=True):
             await publisher.until_counted(size)
-        looks.append((time.time(), _processor_time(server.pid)))
+        looks.append((time.time(), processor_time(server.pid)))
         times = sorted(at - began for publisher in publishers for at in publisher.stream.times)
         told_cpu = (next(cpu for at, cpu in looks if at - began >= times[-1]) - before) * 1000
-    took, cpu = answer[0], (_processor_time(server.pid) - before) * 1000
+    took, cpu = answer[0], (processor_time(server.pid) - before) * 1000
     busy, longest = await trio.to_thread.run_sync(other.packets), await passes(server)
     await trio.to_thread.run_sync(other.close)
     return {
@@ -313,17 +312,6 @@ async def _start(nursery: trio.Nursery, rest: Rest) -> list[float]:
     return answer
 
 
-async def _rest(pid: int) -> list[tuple[float, float]]:
-    """Hold everything up in this process; meanwhile the times at which the server's processor time was looked at."""
-    await trio.sleep(LOOK)  # the request is on its way
-    looks = []
-    until = time.time() + REST
-    while time.time() < until:
-        time.sleep(LOOK)  # noqa: ASYNC251 - that is the purpose
-        looks.append((time.time(), _processor_time(pid)))
-    return looks
-
-
 async def passes(server: ServerProcess) -> dict[str, float]:
     """What the meter in the server says about the passes since the last call."""
     said = server.log().count(MARK)
@@ -332,11 +320,6 @@ async def passes(server: ServerProcess) -> dict[str, float]:
         await trio.sleep(POLL)
     told: dict[str, float] = json.loads(log.rpartition(MARK)[2].partition("\n")[0])
     return told
-
-
-def _processor_time(pid: int) -> float:
-    """Seconds, user and system together, by the scheduler's own clock of the process (CPUCLOCK_SCHED)."""
-    return time.clock_gettime((~pid << 3) | 2)
 
 
 async def hold(publisher: Publisher, prefix: str, size: int) -> None:
