@@ -14,7 +14,17 @@ from actors.media.tracks.published_track import PublishedTrack
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
 from protocol.sfu.incoming_track import MediaPacket, MediaRun, Opened
-from protocol.webrtc.rtp import HEADER_SIZE, ONE_BYTE, STOP_ID, RtpError, RtpHeader, parse_header, payload, peek_ssrc
+from protocol.webrtc.rtp import (
+    HEADER_SIZE,
+    ONE_BYTE,
+    PADDING,
+    STOP_ID,
+    RtpError,
+    RtpHeader,
+    parse_header,
+    payload,
+    peek_ssrc,
+)
 from protocol.webrtc.srtp import MAX_PACKET, SrtpReceiver, fault, unprotect_in_place
 
 _PLAIN, _EXTENDED = 0x80, 0x90  # first bytes: version 2 and nothing else, or with a header extension
@@ -57,9 +67,9 @@ class Intake:
     Two ways lead to the same result. `take_single` is the whole of it: it copies one packet out of the memory that it
     came in, and asks every question. `take` goes the short way with packets that need few answers, which the clear
     header tells (RFC 3711 section 3.1): the next one of a known SSRC, of the right payload type, without contributing
-    sources and padding, with a header extension in the one-byte form or none. Such packets are decrypted and made
-    canonical where they lie, and what they need together is done once: limits, the proof that the peer lives, arrivals,
-    and handing over to the taker. All others go the long way, in their turn.
+    sources, with a header extension in the one-byte form or none. Such packets are decrypted and made canonical where
+    they lie, and what they need together is done once: limits, the proof that the peer lives, arrivals, and handing
+    over to the taker. All others go the long way, in their turn.
     """
 
     def __init__(
@@ -92,10 +102,12 @@ class Intake:
                 self.take_single(datagrams.data(index), arrivals[index])
             return self._newest
         while at < len(indices) and receiver is not None and receiver is self._transport.receiver:  # it is not closed
-            count = self._take_next(datagrams, indices[at:] if at else indices, receiver)
+            count, odd = self._take_next(datagrams, indices[at:] if at else indices, receiver)
             if not count:
                 self._take_admitted(datagrams.data(indices[at]), arrivals[indices[at]])
             at += count or 1
+            if odd:
+                self._take_decrypted(odd, arrivals[indices[at - 1]])
         return self._newest
 
     def take_single(self, data: bytes, now: float) -> None:
@@ -106,16 +118,19 @@ class Intake:
         else:
             self._take_admitted(data, now)
 
-    def _take_next(self, datagrams: Datagrams, indices: Sequence[int], receiver: SrtpReceiver) -> int:
-        """Go the short way with as many as can, from the first on; how many these are."""
+    def _take_next(self, datagrams: Datagrams, indices: Sequence[int], receiver: SrtpReceiver) -> tuple[int, bytes]:
+        """Go the short way with as many as can, from the first on; how many these are.
+
+        The last of them is given back, decrypted, if it proves to be unusual.
+        """
         memory, sizes, arrivals, lengths = datagrams.memory, datagrams.sizes, datagrams.arrivals, datagrams.lengths
         second, ssrc, shape = _SOURCE.unpack_from(memory, indices[0] * STRIDE)
         kind = second & 0x7F
         track = self._direct.get((kind, ssrc))
         if track is None:
-            return 0
+            return 0, b""
         tag, fresh_from, expected = self._feedback.tag, self._context.fresh_from, track.incoming.next_number
-        usual, opened, numbered, failed = _usual(shape, tag), list[Opened](), list[tuple[int, float]](), 0
+        usual, opened, numbered, others, odd = _usual(shape, tag), list[Opened](), list[tuple[int, float]](), 0, b""
         packets, pointers, handle = datagrams.pointers, datagrams.length_pointers, receiver.handle
         for index in indices:
             begin, size, now = index * STRIDE, sizes[index], arrivals[index]
@@ -124,20 +139,24 @@ class Intake:
                 break
             start = usual if element == tag and extension == shape and first == _EXTENDED else 0
             if not start:
-                start, number = _look(memory, first, begin, size, tag)
+                start, number = _look(memory, first & ~PADDING, begin, size, tag)
             if not 0 < start < size - _MAX_TRAILER or size > MAX_PACKET:
                 break
             if error := unprotect_in_place(handle, packets[index], pointers[index]):
                 self._transport.drops.count_undecrypted(fault(error))
-                failed += 1
+                others += 1
                 continue
-            expected = expected + 1 & 0xFFFF
-            opened.append((begin + start, begin + lengths[index], timestamp, second & 0x80, now))
+            expected, end = expected + 1 & 0xFFFF, begin + lengths[index]
+            end = _before_padding(memory, begin + start, end) if first & PADDING else end
+            if not end:
+                others, odd = others + 1, bytes(memory[begin : begin + lengths[index]])
+                break
+            opened.append((begin + start, end, timestamp, second & 0x80, now))
             if number >= 0:
                 numbered.append((number, now))
         if opened:
             self._hand_over(track, memory, opened, numbered)
-        return len(opened) + failed
+        return len(opened) + others, odd
 
     def _hand_over(
         self, track: PublishedTrack, memory: memoryview, opened: Sequence[Opened], numbered: Sequence[tuple[int, float]]
@@ -169,12 +188,22 @@ class Intake:
             self._drop(Drop.UNKNOWN_SOURCE, ssrc=ssrc, payload_type=data[1] & 0x7F)
             return
         plain = self._transport.unprotect(data, now)
-        if plain is None:
-            return
+        if plain is not None:
+            self._take_plain(ssrc, source, plain, now)
+
+    def _take_decrypted(self, plain: bytes, now: float) -> None:
+        """Take a packet of a known SSRC that the short way has decrypted, but no more."""
+        if self._transport.receiver is not None:
+            ssrc = peek_ssrc(plain)
+            self._transport.hear(now)
+            self._take_plain(ssrc, self._sources.known(ssrc), plain, now)
+
+    def _take_plain(self, ssrc: int, source: Source, plain: bytes, now: float) -> None:
+        """Take a packet that has proved authentic."""
         try:
             is_media, packet = self._open(ssrc, source, plain, now)
         except RtpError:
-            self._drop(Drop.MALFORMED, bytes=len(data))
+            self._drop(Drop.MALFORMED, bytes=len(plain))
             return
         if is_media:
             self._newest = now
@@ -241,10 +270,17 @@ def _usual(extension: int, tag: int) -> int:
     return _ELEMENTS + 4 * words if tag > 0 < words and extension >> 16 == ONE_BYTE else 0
 
 
+def _before_padding(memory: memoryview, start: int, end: int) -> int:
+    """Where the payload that begins at `start` ends; 0 if there is nothing but padding, or not even that."""
+    padding = memory[end - 1]
+    return end - padding if 0 < padding < end - start else 0
+
+
 def _look(memory: memoryview, first: int, begin: int, size: int, tag: int) -> tuple[int, int]:
     """Where in an encrypted packet the payload begins, and its transport-wide number, or -1.
 
-    `tag` is how the header extension with that number begins, 0: none is wanted. `_LONG_WAY` for an unusual packet.
+    `first` is its first byte without the bit for padding. `tag` is how the header extension with that number begins, 0:
+    none is wanted. `_LONG_WAY` for an unusual packet.
     """
     start, number = HEADER_SIZE, -1
     if first == _EXTENDED:

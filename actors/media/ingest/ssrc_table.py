@@ -55,6 +55,10 @@ class SsrcTable:
         found = self._known.get(ssrc)
         return self._guess(ssrc, data, now) if found is None else found
 
+    def known(self, ssrc: int) -> Source:
+        """The source of an SSRC that is in the table."""
+        return self._known[ssrc]
+
     def media_of(self, ssrc: int) -> PublishedTrack | None:
         """The track whose media this SSRC is."""
         source = self._known.get(ssrc)

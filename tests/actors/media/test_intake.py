@@ -151,6 +151,7 @@ class Sent:
     marker: bool = False
     forged: bool = False
     pause: float = 0.001
+    padding: bytes = b"\x00\x02"
 
 
 ELEMENTS = (
@@ -178,8 +179,15 @@ PACKETS = st.builds(
     marker=st.booleans(),
     forged=st.sampled_from((False, False, False, False, False, True)),
     pause=st.sampled_from((0.0, 0.0, 0.001, 0.04, 0.6)),
+    padding=st.sampled_from((b"\x00\x02", b"\x01", b"\x00", b"\x03", b"\xff", bytes(254) + b"\xff")),
 )
-GOOD = st.builds(Sent, begins=st.booleans(), marker=st.booleans(), size=st.sampled_from((1, 600, 1000)))
+GOOD = st.builds(
+    Sent,
+    begins=st.booleans(),
+    marker=st.booleans(),
+    size=st.sampled_from((1, 600, 1000)),
+    first=st.sampled_from((0x90, 0x90, 0xB0)),
+)
 
 
 def on_the_wire(sent: Sequence[Sent], profile: SrtpProfile, start: int) -> list[tuple[float, bytes]]:
@@ -197,7 +205,7 @@ def on_the_wire(sent: Sequence[Sent], profile: SrtpProfile, start: int) -> list[
         body = (b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01" if each.begins else b"\x80") + bytes(each.size)
         data = head + body[: each.size]
         if each.first & 0x20:
-            data += b"\x00\x02"
+            data += each.padding
         try:
             secret = transmitter.protect(data)
         except SrtpError:  # too long, or far behind what was sent before
@@ -224,10 +232,11 @@ def test_a_run_gives_what_its_packets_give(profile: SrtpProfile, start: int, dat
     assert short.account(end) == long.account(end)
 
 
+@pytest.mark.parametrize("first", [0x90, 0xB0])
 @pytest.mark.parametrize(("twcc", "long"), [(TWCC, 1), (20, 20)])
-def test_ordinary_packets_go_the_short_way(twcc: int, long: int) -> None:
+def test_ordinary_packets_go_the_short_way(first: int, twcc: int, long: int) -> None:
     publisher = Publisher(twcc=twcc)  # a number of 20 comes in no one-byte form
-    packets = on_the_wire([Sent(begins=True)] * 20, SrtpProfile.AEAD_AES_128_GCM, 5)
+    packets = on_the_wire([Sent(begins=True, first=first)] * 20, SrtpProfile.AEAD_AES_128_GCM, 5)
     publisher.read_together(packets)
     assert len(publisher.taken) == 20
     assert publisher.transport.copied_out == long
