@@ -1,13 +1,14 @@
 """What it costs to pass streams between nodes. Run by hand: `python -m tests.bench.relays` (`--help`).
 
-Two servers are processes of their own, with a private Redis. The first has all publications, a picture of each at
-the same moment; one viewer of each is on the first node (`local`), and then on the second (`relay`). Printed are the
-processor time of both servers for each packet, the time from the publisher to the viewer, and that from `playStream` to
-the first packet of media. What the relay adds is the difference. `--before CHECKOUT` measures the servers of another
-checkout in turn with these, in the same run.
+Two servers are processes of their own, with a private Redis. The first has all publications, a picture of each at the
+same moment, or one after the other (`--apart`); one viewer of each is on the first node (`local`), and then on the
+second (`relay`). Printed are the processor time of both servers for each packet, the time from the publisher to the
+viewer, and that from `playStream` to the first packet of media. What the relay adds is the difference. `--before
+CHECKOUT` measures the servers of another checkout in turn with these, in the same run.
 """
 
 import argparse
+import random
 import statistics
 import tempfile
 import time
@@ -26,6 +27,8 @@ from tests.support.webrtc.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 
 PACKET = 1_000
 """Bytes of payload."""
+LARGEST = 1_170
+"""Bytes of payload, where pictures are of any size."""
 JOINS = 12
 
 
@@ -33,23 +36,38 @@ JOINS = 12
 class TimedViewer(MediaPeer):
     """A viewer that measures how long packets have been on their way, in seconds."""
 
+    check_interval: float = 2.5
+    """Seconds, as in Chromium."""
     delays: list[float] = field(init=False, factory=list)
 
     def _take_rtp(self, plain: bytes) -> None:
         now = time.perf_counter_ns()
         super()._take_rtp(plain)
         payload = self.received.pop().payload
-        if len(payload) == PACKET:
+        if payload[1] & 1:  # no key frame
             self.delays.append((now - int.from_bytes(payload[4:12], "big")) / 1e9)
 
 
 @frozen
 class Load:
-    """Of one phase: pictures a second, packets of each, and seconds."""
+    """Of one phase: pictures a second, packets of each, and seconds.
+
+    `apart`: each stream has moments of its own; `uneven`: each picture a size of its own.
+    """
 
     pictures: int
     packets: int
     seconds: float
+    apart: bool = False
+    uneven: bool = False
+
+    def sizes(self, stream: str, number: int) -> list[int]:
+        """Bytes of payload of a picture's packets: as in Chromium, they differ by one at most."""
+        if not self.uneven:
+            return [PACKET] * self.packets
+        least = LARGEST * self.packets // 2
+        size, rest = divmod(random.Random(f"{stream} {number}").randrange(least, 2 * least), self.packets)
+        return [size] * (self.packets - rest) + [size + 1] * rest
 
 
 @frozen
@@ -72,6 +90,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=20)
     parser.add_argument("--pictures", type=int, default=25, help="a second, of each stream")
     parser.add_argument("--packets", type=int, default=5, help="of each picture, which leave back to back")
+    parser.add_argument("--apart", action="store_true", help="the pictures of different streams at different moments")
+    parser.add_argument("--uneven", action="store_true", help="pictures of different sizes, as browsers make them")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each phase")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--before", type=lambda path: Path(path).resolve(), help="another checkout")
@@ -80,6 +100,7 @@ def main() -> None:
 
 
 async def _measure(arguments: argparse.Namespace) -> None:
+    load = Load(arguments.pictures, arguments.packets, arguments.seconds, arguments.apart, arguments.uneven)
     roots = {"now": ROOT} if arguments.before is None else {"before": arguments.before, "now": ROOT}
     async with AsyncExitStack() as stack:
         pairs = [await stack.enter_async_context(_two_nodes(name, root)) for name, root in roots.items()]
@@ -89,7 +110,7 @@ async def _measure(arguments: argparse.Namespace) -> None:
             pair.streams = [await pair.one.publish(f"stream-{number}") for number in range(arguments.streams)]
         for _ in range(arguments.rounds):
             for pair in pairs:
-                await _measure_packets(pair, Load(arguments.pictures, arguments.packets, arguments.seconds))
+                await _measure_packets(pair, load)
         for pair in pairs:
             pair.show()
 
@@ -174,24 +195,26 @@ async def _phase(
 
 
 async def _send(streams: Sequence[ClientStream], load: Load, seconds: float) -> int:
-    """Pictures of all streams, at the same moments; one a second is a key frame."""
+    """Pictures of all streams; one a second is a key frame."""
     began, count = trio.current_time(), int(load.pictures * seconds)
+    groups = [[stream] for stream in streams] if load.apart else [streams]
     for number in range(count):
-        packets = [_picture(stream, number, load) for stream in streams]
-        for stream, some in zip(streams, packets, strict=True):
-            for packet in some:
-                stream.peer.send(packet)
-        await trio.sleep_until(began + (number + 1) / load.pictures)
+        for place, group in enumerate(groups, 1):
+            packets = [_picture(stream, number, load) for stream in group]
+            for stream, some in zip(group, packets, strict=True):
+                for packet in some:
+                    stream.peer.send(packet)
+            await trio.sleep_until(began + (number + place / len(groups)) / load.pictures)
     return count * len(streams) * load.packets
 
 
 def _picture(stream: ClientStream, number: int, load: Load) -> list[bytes]:
     """Its packets, ready to be sent; all but the first of a key frame have the time in them."""
     stamp, packets = time.perf_counter_ns().to_bytes(8, "big"), []
-    for place in range(load.packets):
+    for place, size in enumerate(load.sizes(stream.name, number)):
         stream.sequence += 1
         is_key = number % load.pictures == place == 0
-        payload = (vp8_key_frame() if is_key else vp8_delta(stamp)).ljust(PACKET - is_key, b"\0")
+        payload = (vp8_key_frame() if is_key else vp8_delta(stamp)).ljust(size, b"\0")
         is_last, timestamp = place == load.packets - 1, number * 90_000 // load.pictures
         packets.append(stream.peer.rtp(stream.sequence, payload, marker=is_last, timestamp=timestamp))
     return packets
