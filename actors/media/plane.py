@@ -31,6 +31,7 @@ from actors.media.ingest.feed_reader import Feeds
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.io.datagrams import Datagrams
 from actors.media.io.frame_hold import FrameHold
+from actors.media.io.joined_datagrams import JoinedDatagrams, join
 from actors.media.io.media_port import MediaPort
 from actors.media.io.receiver import Receiver
 from actors.media.io.report_reader import ReportReader
@@ -260,7 +261,8 @@ class MediaPlane:
 
     def _receiver(self, local: int, udp: UdpSocket, *, is_shared: bool = False) -> Receiver:
         router = DatagramRouter(self._services, self._guard, local, is_shared=is_shared)
-        return Receiver(udp, self._context.clock, router.take, self._datagrams)
+        datagrams = JoinedDatagrams() if is_shared and join(udp) else self._datagrams
+        return Receiver(udp, self._context.clock, router.take, datagrams)
 
     def poke(self) -> None:
         """Let the task for timers show that it goes on: `beats` grows."""

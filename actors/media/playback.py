@@ -64,6 +64,7 @@ class Playback:
         self._port = services.port
         self._publication = publication
         self._is_withdrawn = False
+        self._is_for_node = roles.shares is not None
         self._plans = {plan.kind: plan for plan in plans}
         self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
         self._rate = RateMeter(services.context.clock())
@@ -200,6 +201,7 @@ class Playback:
             round_trip=self._round_trip,
             now=now,
             by_tcp=self._port.is_tcp(path),
+            for_node=self._is_for_node,
         )
         recipient = Recipient(transmitter=transport.transmitter, socket=self._port.outlet(path), address=path.remote)
         subscriber = Subscriber(

@@ -259,7 +259,7 @@ class Subscribers(PacketSink):
         fan_out = self._fan_outs.get(variant)
         if fan_out is None:
             sender = self._context.tcp_sender if variant.by_tcp else self._context.sender
-            fan_out = self._fan_outs[variant] = sender.open()
+            fan_out = self._fan_outs[variant] = sender.open(for_node=variant.for_node)
         subscriber.recipient.start = sequence
         subscriber.enter(fan_out)
 

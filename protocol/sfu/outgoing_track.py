@@ -9,26 +9,33 @@ rewritten for a single viewer.
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.sfu.nack import ResendBudget
 from protocol.sfu.rtt import RttEstimator
-from protocol.webrtc.rtp import wrap_rtx
+from protocol.webrtc.rtp import PADDING, without_padding, wrap_rtx
 
 HALF = 0x8000
+NODE_PADDING: Final = 64
+"""Bytes of which packets for other nodes are a multiple."""
+NODE_PADDED_UP_TO: Final = 1216
+"""Bytes; larger ones might not fit the path."""
 
 _HEADER = Struct("!BBH")
+_PADDINGS = (b"", *(bytes(count - 1) + bytes((count,)) for count in range(1, NODE_PADDING)))
 
 
 class Variant(NamedTuple):
     """What differs between viewers' copies of a track: the payload type, and what the sequence number is XORed with.
 
-    Viewers who are reached `by_tcp` are apart, too: nothing is sent to them together with others.
+    Viewers who are reached `by_tcp` are apart, too: nothing is sent to them together with others. And so are other
+    nodes (`for_node`): their packets are padded, so that those of many streams have few sizes, which leave together.
     """
 
     payload_type: int
     flip: int
     by_tcp: bool = False
+    for_node: bool = False
 
     def render(self, packet: bytes) -> bytes:
         """The copy of a canonical packet for the viewers of this variant."""
@@ -36,11 +43,21 @@ class Variant(NamedTuple):
 
     def render_all(self, packets: Sequence[bytes]) -> list[bytes]:
         """The same for several."""
-        pack, payload_type, flip, _ = _HEADER.pack, *self
+        pack, payload_type, flip = _HEADER.pack, self.payload_type, self.flip
+        if self.for_node:
+            return [_padded(packet, payload_type, flip) for packet in packets]
         return [
             pack(packet[0], packet[1] | payload_type, (packet[2] << 8 | packet[3]) ^ flip) + packet[4:]
             for packet in packets
         ]
+
+
+def _padded(packet: bytes, payload_type: int, flip: int) -> bytes:
+    plain = without_padding(packet) if packet[0] & PADDING else packet
+    missing = -len(plain) % NODE_PADDING if len(plain) < NODE_PADDED_UP_TO else 0
+    first = plain[0] | PADDING if missing else plain[0]
+    header = _HEADER.pack(first, plain[1] | payload_type, (plain[2] << 8 | plain[3]) ^ flip)
+    return b"".join((header, plain[4:], _PADDINGS[missing]))
 
 
 class OutgoingTrack:
@@ -48,8 +65,8 @@ class OutgoingTrack:
 
     `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then resent
     unchanged. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
-    `by_tcp` says how it is reached now. `round_trip` is the viewer's; it sets the minimum interval between resends of
-    one packet.
+    `by_tcp` says how it is reached now, `for_node` whether it is another node. `round_trip` is the viewer's; it sets
+    the minimum interval between resends of one packet.
     """
 
     def __init__(
@@ -62,9 +79,10 @@ class OutgoingTrack:
         round_trip: RttEstimator,
         now: float,
         by_tcp: bool = False,
+        for_node: bool = False,
     ) -> None:
-        self.by_tcp = by_tcp
-        self.variant = Variant(payload_type, 0, by_tcp)
+        self.by_tcp, self._for_node = by_tcp, for_node
+        self.variant = Variant(payload_type, 0, by_tcp, for_node)
         self.start = -1  # extended sequence number of the first packet; -1 while it waits for a key frame
         self.budget = ResendBudget(round_trip, now)
         self._payload_type = payload_type
@@ -80,7 +98,7 @@ class OutgoingTrack:
         self.start = sequence
         if self._flip is None:
             self._flip = sequence & HALF
-        self.variant = Variant(self._payload_type, self._flip, self.by_tcp)
+        self.variant = Variant(self._payload_type, self._flip, self.by_tcp, self._for_node)
 
     def source_sequence(self, wanted: int, highest: int) -> int | None:
         """The extended sequence number behind the 16-bit one in a viewer's NACK; None if it was never sent to it."""

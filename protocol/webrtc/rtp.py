@@ -121,6 +121,11 @@ def pad(packet: bytes, multiple: int) -> bytes:
     return bytes((packet[0] | PADDING,)) + packet[1:] + bytes(missing - 1) + bytes((missing,))
 
 
+def without_padding(packet: bytes) -> bytes:
+    """A packet without its padding, which must be valid."""
+    return bytes((packet[0] ^ PADDING,)) + packet[1 : -packet[-1]] if packet[0] & PADDING else packet
+
+
 def size_without_padding(packet: bytes) -> int:
     """The length of a packet (or of nothing) without its padding, which must be valid."""
     return len(packet) - packet[-1] if packet and packet[0] & PADDING else len(packet)

@@ -32,7 +32,7 @@ class FloorSender(FastSender):
 
     name = "floor"
 
-    def open(self) -> FanOut:
+    def open(self, *, for_node: bool = False) -> FanOut:
         return _FloorFanOut(self._buffers, self._mixed, self.losses, self._queued)
 
 

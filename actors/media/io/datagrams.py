@@ -46,8 +46,8 @@ class Datagrams:
 
     def __init__(self) -> None:
         self.first = self.count = 0
-        self.sizes: Sequence[int] = ()
-        self.names: Sequence[bytes] = ()
+        self.sizes: list[int] = []
+        self.names: list[bytes] = []
         self.arrivals: Sequence[float] = ()
         memory = _srtp.new("char[]", SLOTS * STRIDE)
         self.memory = memoryview(_srtp.buffer(memory)).cast("B")
@@ -65,6 +65,11 @@ class Datagrams:
         self.length_pointers = [_srtp.cast("int *", place) for place in places]
         self._family = int(socket.AF_INET)
         self._receive = _receive_many
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the next `receive` gives something without asking the kernel."""
+        return False
 
     def receive(self, udp: socket.socket, family: int, most: int = SLOTS) -> int:
         """Read what waits, at most `most` datagrams; how many they are. Raises OSError.

@@ -59,7 +59,9 @@ class Receiver:
         """Wait until something can be read, or for a rest in which several packets come together."""
         until = self.coalescer.rest_until
         rest = until - self._clock() if until > -math.inf else 0
-        if rest > 0:
+        if self._datagrams.has_more:
+            await trio.lowlevel.checkpoint()
+        elif rest > 0:
             self.rests += 1
             await self._timer.sleep(rest)
         else:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from actors.media.io.outlet import Outlet
 from actors.media.io.sockets import UdpSocket
+from actors.media.sending.joined_messages import JoinedMessages
 from actors.media.sending.mixed_messages import MOST_VIEWERS, MixedMessages
 from actors.media.sending.packet_buffers import PacketBuffers
 from actors.media.sending.recipient_batch import RecipientBatch
@@ -31,15 +32,16 @@ class FastSender:
         self.reason = reason
         self.losses = Losses()
         self._buffers = PacketBuffers()
-        self._mixed = MixedMessages(self.losses)
+        self._mixed, self._joined = MixedMessages(self.losses), JoinedMessages(self.losses)
         self._queued: list[_FastFanOut] = []
 
     @property
     def gathers(self) -> bool:
         return self._buffers.longest_burst > 1
 
-    def open(self) -> FanOut:
-        return _FastFanOut(self._buffers, self._mixed, self.losses, self._queued)
+    def open(self, *, for_node: bool = False) -> FanOut:
+        leaves_by = self._joined if for_node else self._mixed
+        return _FastFanOut(self._buffers, leaves_by, self.losses, self._queued)
 
     def flush(self) -> None:
         try:
@@ -48,6 +50,7 @@ class FastSender:
         finally:
             self._queued.clear()
             self._mixed.submit()
+            self._joined.submit()
 
 
 class _FastFanOut:
@@ -59,7 +62,7 @@ class _FastFanOut:
     """
 
     def __init__(
-        self, buffers: PacketBuffers, mixed: MixedMessages, losses: Losses, queued: "list[_FastFanOut]"
+        self, buffers: PacketBuffers, mixed: MixedMessages | JoinedMessages, losses: Losses, queued: "list[_FastFanOut]"
     ) -> None:
         self.packets = 0
         self.octets = 0

@@ -100,7 +100,9 @@ class PacketSender(Protocol):
     def gathers(self) -> bool:
         """Whether packets that are queued together cost less than each by itself."""
 
-    def open(self) -> FanOut: ...
+    def open(self, *, for_node: bool = False) -> FanOut:
+        """A new one. `for_node`: its viewers are other nodes, each of which gets many streams at one address."""
+
     def flush(self) -> None:
         """Send what is queued in any fan-out."""
 
@@ -115,7 +117,7 @@ class PortableSender:
         self.reason = reason
         self.losses = Losses()
 
-    def open(self) -> FanOut:
+    def open(self, *, for_node: bool = False) -> FanOut:
         return _PortableFanOut(self.losses)
 
     def flush(self) -> None:

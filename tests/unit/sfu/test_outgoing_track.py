@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.outgoing_track import HALF, OutgoingTrack, Variant
+from protocol.sfu.outgoing_track import HALF, NODE_PADDED_UP_TO, NODE_PADDING, OutgoingTrack, Variant
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc import rtp
 
@@ -22,6 +22,21 @@ def viewer(*, rtx: bool = True) -> OutgoingTrack:
         round_trip=RttEstimator(),
         now=0.0,
     )
+
+
+@given(st.integers(0, 1500), st.sampled_from([1, 8, 200]), st.integers(1, 127), st.sampled_from([0, HALF]))
+def test_other_nodes_get_packets_of_few_sizes(size: int, padding: int, payload_type: int, flip: int) -> None:
+    """Whatever padding they have for others, the same media is always the same packet: it may be encrypted again."""
+    packet = canonical(5) + bytes(size)
+    padded = bytes((packet[0] | rtp.PADDING,)) + packet[1:] + bytes(padding - 1) + bytes((padding,))
+    variant = Variant(payload_type, flip, for_node=True)
+    copy, again = variant.render_all([packet, padded])
+    assert copy == again == variant.render(packet)
+    assert len(copy) % NODE_PADDING == 0 or len(copy) > NODE_PADDED_UP_TO
+    assert len(copy) < len(packet) + NODE_PADDING
+    header, plain = rtp.parse_header(copy), rtp.parse_header(Variant(payload_type, flip).render(packet))
+    assert header._replace(padding=0) == plain
+    assert rtp.payload(copy, header) == rtp.payload(packet, rtp.parse_header(packet))
 
 
 @pytest.mark.parametrize("marker", [False, True])

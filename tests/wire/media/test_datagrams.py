@@ -1,18 +1,26 @@
 """Datagrams in permanent memory, by one call of the kernel or by many."""
 
 import socket
+import sys
 import time
+from collections.abc import Sequence
+from itertools import repeat
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors.media.io import datagrams as module
 from actors.media.io.datagrams import SLOTS, STRIDE, Datagrams
-from actors.media.io.receiver import Receiver
+from actors.media.io.joined_datagrams import MESSAGES, JoinedDatagrams, join
+from actors.media.io.receiver import MAX_DRAIN, Receiver
 from actors.media.io.rest_timer import RestTimer
+from protocol.webrtc.stun import Address
 from tests.support.media.fan_out_filling import FAMILIES
 from tests.support.media.fan_out_rig import open_socket
 
+UDP_SEGMENT = 103
 BOTH_WAYS = pytest.mark.parametrize("at_once", [True, False])
 
 
@@ -78,6 +86,89 @@ def test_what_came_too_long_ago_is_before_the_first_one() -> None:
         receiver.close()
     assert taken == [b"old", b"new"]
     assert receiver.queue.drops == 1
+
+
+# -- joined by the kernel --------------------------------------------------------------------------------------------
+
+
+def send_joined(udp: socket.socket, there: Address, packets: Sequence[bytes]) -> None:
+    """As one message, which the kernel is to cut into packets of the first one's size."""
+    size = [(socket.IPPROTO_UDP, UDP_SEGMENT, len(packets[0]).to_bytes(2, sys.byteorder))] if len(packets) > 1 else []
+    udp.sendmsg(packets, size, 0, there)
+
+
+@FAMILIES
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 40), st.sampled_from([1, 12, 700, 1028, STRIDE]), st.integers(1, STRIDE), st.booleans()
+        ),
+        max_size=MESSAGES + 3,
+    ),
+    st.lists(st.integers(1, SLOTS), max_size=20),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_was_joined_comes_apart(family: int, messages: list[tuple[int, int, int, bool]], rooms: list[int]) -> None:
+    """Whatever is sent together, and however few are asked for at a time."""
+    datagrams = JoinedDatagrams()
+    with open_socket(family, buffer=1 << 23) as receiving, open_socket(family) as one, open_socket(family) as other:
+        assert join(receiving)
+        Receiver(receiving, time.monotonic, lambda _: None).close()  # asks for the kernel's times
+        sent = []
+        for number, (count, size, last, by_other) in enumerate(messages):
+            udp, most = other if by_other else one, min(count, 65_000 // size)
+            packets = [bytes([number, place]).ljust(size, b"x")[:size] for place in range(most - 1)]
+            packets.append(bytes([number]) * min(last, size))
+            send_joined(udp, receiving.getsockname(), packets)
+            sent += [(packet, udp.getsockname()) for packet in packets]
+        came = []
+        for room in (*rooms, *repeat(SLOTS, len(sent))):
+            count = datagrams.receive(receiving, family, room)
+            came += [(datagrams.data(index), datagrams.source(index)) for index in range(count)]
+            assert list(datagrams.lengths[:count]) == list(datagrams.sizes)
+            assert len(datagrams.names) == len(list(datagrams.stamps())) == count <= room
+            assert all(abs(seconds - time.time()) < 60 for seconds, _ in datagrams.stamps())
+        assert came == sent
+        assert not datagrams.has_more
+
+
+def test_what_is_not_joined_is_cut_off_as_elsewhere() -> None:
+    datagrams = JoinedDatagrams()
+    with open_socket() as receiving, open_socket() as sending:
+        assert join(receiving)
+        for size in (0, STRIDE + 100, 3):
+            sending.sendto(bytes(size), receiving.getsockname())
+        assert datagrams.receive(receiving, socket.AF_INET) == 3
+        assert list(datagrams.sizes) == [0, STRIDE, 3]
+        assert datagrams.receive(receiving, socket.AF_INET) == 0
+
+
+def test_where_the_kernel_joins_nothing_that_is_said() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        assert not join(other)
+    udp = open_socket()
+    udp.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        JoinedDatagrams().receive(udp, socket.AF_INET)
+
+
+async def test_more_than_one_turn_of_joined_datagrams_needs_no_new_ones() -> None:
+    taken = 0
+
+    def take(datagrams: Datagrams) -> None:
+        nonlocal taken
+        taken += datagrams.count
+
+    with open_socket(buffer=1 << 23) as receiving, open_socket() as sending:
+        assert join(receiving)
+        receiver = Receiver(receiving, trio.current_time, take, JoinedDatagrams())
+        for _ in range(MESSAGES):
+            send_joined(sending, receiving.getsockname(), [bytes(100)] * 50)
+        while taken < 50 * MESSAGES:
+            with trio.fail_after(20):
+                await receiver.wait()
+            assert receiver.drain(trio.current_time()) <= MAX_DRAIN
+        receiver.close()
 
 
 @BOTH_WAYS

@@ -91,7 +91,7 @@ class FaultySender:
         self.losses = self._portable.losses
         self._fan_out = fan_out
 
-    def open(self) -> FanOut:
+    def open(self, *, for_node: bool = False) -> FanOut:
         return self._fan_out(self._portable.open())
 
     def flush(self) -> None:
