@@ -60,6 +60,7 @@ class ClusterRecordGroups:
         self.here = local
         self._owners, self._singles = owners, singles
         self._claims: dict[str, Single] = {}
+        self._moving: dict[str, trio.Event] = {}
         self._shared: dict[str, _Shared] = {}
         owners.serve_holder(GROUP, local.has)
         owners.serve(AddToGroup, self._serve_add)
@@ -115,6 +116,7 @@ class ClusterRecordGroups:
     # -- on the node of the group ------------------------------------------------------------------
 
     async def _add(self, uri: str, query: StreamFilter) -> None:
+        await self._until_moved(uri)
         try:
             await self.here.add(uri, query)
         except NoSuchPublication as error:
@@ -130,6 +132,7 @@ class ClusterRecordGroups:
         await self._owners.ask(node, ask, timeout=PATIENCE)
 
     async def _remove(self, uri: str, media_session_id: str) -> None:
+        await self._until_moved(uri)
         try:
             await self.here.remove(uri, media_session_id)
         except NoSuchRecording as error:
@@ -144,6 +147,10 @@ class ClusterRecordGroups:
             raise absent
 
     async def _end(self, uri: str) -> None:
+        await self._until_moved(uri)
+        await self._end_here(uri)
+
+    async def _end_here(self, uri: str) -> None:
         await self.here.end(uri)
         self._shared.pop(uri, None)
         claim = self._claims.pop(uri, None)
@@ -153,18 +160,33 @@ class ClusterRecordGroups:
     async def _move_away(self, uri: str) -> None:
         """Another node has the group: its members here go on as members there."""
         log.warning("group of recordings is on another node too, and goes on there", group=uri)
-        members = [id_ for each in (await self.groups()).items if each.uri == uri for id_ in each.media_session_ids]
-        if not self.here.has(uri):
-            return
-        await self._end(uri)
+        moved = self._moving[uri] = trio.Event()
+        try:
+            members = [id_ for each in (await self.groups()).items if each.uri == uri for id_ in each.media_session_ids]
+            if self.here.has(uri):
+                await self._end_here(uri)
+                await self._join_other(uri, members)
+        finally:
+            del self._moving[uri]
+            moved.set()
+
+    async def _join_other(self, uri: str, members: Iterable[str]) -> None:
         for each in members:
             query = StreamFilter(published=True, media_session_ids=frozenset({each}))
             try:
-                await self.add(uri, query)
+                holder = await self._owners.holder(GROUP, uri)
+                if holder is not None:
+                    await self._owners.ask(holder, AddToGroup(uri=uri, filter=query), timeout=PATIENCE)
             except GroupExists:
                 pass  # it was one there already
             except REFUSED as error:
                 log.warning("recording ended with its group", group=uri, id=each, error=error)
+
+    async def _until_moved(self, uri: str) -> None:
+        """If the group is moving to another node, what is asked of it is for that one."""
+        moving = self._moving.get(uri)
+        if moving is not None:
+            await moving.wait()
 
     def _share(self, uri: str) -> _Shared:
         if uri not in self._shared:

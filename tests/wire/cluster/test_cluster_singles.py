@@ -9,10 +9,11 @@ import httpx
 import trio
 
 from tests.support.capture.rtsp_source import Camera
-from tests.support.cluster.two_nodes import Pair, two_nodes
+from tests.support.cluster.two_nodes import Pair, cluster_of, two_nodes
+from tests.support.redis.redis_server import POLL
 from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE
-from tests.wire.recording.test_records import FREE
+from tests.wire.recording.test_records import FREE, fetched, show
 
 GROUP = {"uri": "multi-recorder://news"}
 Asked = tuple[FullServer, dict[str, Any]]
@@ -67,6 +68,38 @@ async def send_once(pair: Pair) -> None:
         await client.receive("OnDataEvent", payload="last")
         heard = Counter(frame["payload"] for frame in client.of("OnDataEvent"))
         assert heard == {"once": 1, "at once": 1, "last": 1}
+
+
+async def test_groups_that_began_without_redis_become_one_when_it_is_back(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, **FREE) as pair:
+        pair.redis.kill()
+        streams = []
+        for server, client, name in ((pair.a, pair.one, "first"), (pair.b, pair.two, "second")):
+            assert (await post(server, "multipleRecorder/startup", GROUP)).status_code == 200
+            streams.append(await client.publish(name))
+            playback = await client.play(name)
+            member = GROUP | {"mediaSessionId": streams[-1].id}
+            assert (await post(server, "multipleRecorder/add", member)).status_code == 200
+            await show(streams[-1], playback)
+        await pair.redis.start()
+        lost = await first_to_lose(pair.a, pair.b)
+        assert (await post(lost, "multipleRecorder/terminate", GROUP)).status_code == 200
+        listed = {}
+        for server, home in ((pair.a, "a"), (pair.b, "b")):
+            found = (await fetched(server, tmp_path / home, "multi-recorder___news.json")).json()
+            listed[home] = sorted(each["name"] for each in found["files"])
+        assert listed.pop("a" if lost is pair.a else "b") == ["second" if lost is pair.b else "first"]
+        assert list(listed.values()) == [["first", "second"]]
+
+
+async def first_to_lose(*servers: FullServer) -> FullServer:
+    """The one whose group is another's, once the registry has said so."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            for server in servers:
+                if cluster_of(server).singles.names.lost:
+                    return server
+            await trio.sleep(POLL)
 
 
 async def test_a_source_is_captured_once(tmp_path: Path, camera: Camera) -> None:
