@@ -17,6 +17,7 @@ import trio
 
 from actors.cli import Invocation, read_command_line
 from actors.runtime import logs, signals
+from actors.runtime.loop_clock import LoopClock
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
 from actors.storage.state_folder import StateFolder, StateFolderError
@@ -79,7 +80,8 @@ def _start(invocation: Invocation) -> int:
     _raise_descriptor_limit(invocation.settings.max_sessions)
     try:
         with StateFolder(invocation.state) as state:
-            return trio.run(_run if invocation.nodes is None else _run_nodes, invocation, state)
+            main = _run if invocation.nodes is None else _run_nodes
+            return trio.run(main, invocation, state, clock=LoopClock())
     except StateFolderError as error:
         return _cannot_start(str(error))
     except OSError as error:  # trio's own descriptors among them
@@ -171,7 +173,7 @@ async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_pa
 
 def _report_of(server: "Server", manager: ServiceManager) -> ServiceReport:
     parts = server.measured
-    pulses: dict[str, Pulse] = {"media": parts.plane, "hooks": parts.dispatcher, "supervisor": parts.supervisor}
+    pulses: dict[str, Pulse] = {"media": parts.plane.time, "hooks": parts.dispatcher, "supervisor": parts.supervisor}
 
     def status() -> str:
         report = parts.drain.report()

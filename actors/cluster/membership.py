@@ -13,6 +13,7 @@ from attrs import frozen
 
 from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL, Beat, MemberInfo, MemberView
 
@@ -51,7 +52,7 @@ class Membership:
         """Whether the latest beat was answered."""
         self.outages = 0
         self.clock_offset_ms = 0.0
-        """Redis's clock minus trio's, in ms, as of the latest beat."""
+        """Redis's clock minus ours, in ms, as of the latest beat."""
         self.joined = trio.Event()
         self.followers: list[Beaten] = []
         self.on_beat: Callable[[Beat], None] = lambda beat: None
@@ -77,7 +78,7 @@ class Membership:
 
     def redis_now_ms(self) -> float:
         """Redis's clock now."""
-        return trio.current_time() * 1000 + self.clock_offset_ms
+        return real_time() * 1000 + self.clock_offset_ms
 
     def hear_of(self, members: Iterable[str]) -> None:
         """These are alive now: beat if somebody has come or gone, to know more."""
@@ -129,7 +130,7 @@ class Membership:
         beat = await self._registry.beat(member=view.me, place=self._identity.place, info=info, boot=uuid.uuid4().hex)
         is_first = self.view is None
         self.view = view.after(beat)
-        self.clock_offset_ms = beat.now_ms - trio.current_time() * 1000
+        self.clock_offset_ms = beat.now_ms - real_time() * 1000
         self._tell_changes(self.view, is_first=is_first)
         self.is_up = True
         for follower in self.followers:

@@ -9,6 +9,7 @@ from actors.media.catch_up import CatchUps
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import Counters
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.loop_clock import RunClock, run_clock
 from config.settings import Settings
 from protocol.metrics.media_quality import MediaQuality
 
@@ -29,6 +30,8 @@ class MediaContext:
     counters: Counters = field(init=False, factory=Counters)
     quality: MediaQuality = field(init=False, factory=MediaQuality)
     drop_log: RateLimitedLog = field(init=False)
+    excused_until: float = field(init=False, default=-math.inf)
+    """Until then nobody's silence counts, since the server has not listened for a while."""
     fresh_from: float = field(init=False, default=-math.inf)
     """What arrived before this is too old for any viewer; the plane moves it on at each wake-up."""
     in_picture: bool = field(init=False, default=False)
@@ -39,6 +42,7 @@ class MediaContext:
     """Viewers that are being sent the past."""
     compound_viewers: int = field(init=False, default=0)
     """Viewers without reduced-size RTCP: what they need at once begins with a receiver report (RFC 5506)."""
+    _run_clock: RunClock = field(init=False, factory=run_clock)
 
     def __attrs_post_init__(self) -> None:
         self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)
@@ -51,6 +55,10 @@ class MediaContext:
             flushes, self.flushes = self.flushes, []
             for flush in flushes:
                 flush()
+
+    def loop_time(self, when: float) -> float:
+        """A time of `clock` by trio's clock, which leaves out the time in which the loop stood still."""
+        return when - self._run_clock.left_out
 
     def wants_reports(self) -> bool:
         """Whether something urgent may be among the receiver reports."""

@@ -39,8 +39,8 @@ from actors.media.io.sockets import MediaSocket, UdpSocket
 from actors.media.peer.handshake_starter import HandshakeStarter
 from actors.media.peer.peer_table import PeerTable
 from actors.media.peer.services import PeerServices
+from actors.media.peer.time_keeper import TimeKeeper
 from actors.media.peer.transport import Transport, TransportServices
-from actors.media.peer.wake_up_times import PeerTimers
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.relay_legs import RelayLegs
@@ -50,6 +50,7 @@ from actors.media.tcp.listeners import MediaListener
 from actors.media.tcp.outlet import TcpOutlet
 from actors.media.tcp.service import TcpMedia
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import run_clock
 from config.settings import Settings
 from protocol.metrics.handshake_counts import HandshakeCounts
 from protocol.metrics.media_quality import MediaQuality
@@ -61,7 +62,6 @@ from protocol.webrtc.roles import ANSWERER, PeerRoles
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address
 
-PUT_OFF = 0.02  # seconds by which the next deadline must have moved for the sleep until then to be changed
 STALE_AFTER = 1.0  # seconds that a packet may have waited here to be read, and still be forwarded
 
 log = get_logger("media")
@@ -83,20 +83,21 @@ class MediaPlane:
         self.context = self._context = context = MediaContext(
             settings=settings,
             sender=sender or PortableSender(),
-            clock=trio.lowlevel.current_clock().current_time,
+            clock=run_clock().real_time,
             entropy=secrets.token_bytes,
         )
         outlets = [TcpOutlet() for _ in listeners]
         by_tcp = [(outlet, entry.advertised) for outlet, entry in zip(outlets, listeners, strict=True)]
+        self._guard = PeerGuard(context.counters)
+        self.time = TimeKeeper[Transport](context, self._on_time, self._look_at_losses)
         self._peers: PeerTable[Transport] = PeerTable(len(sockets) + len(outlets))
         self._services: TransportServices = PeerServices(
             context=context,
             port=MediaPort(sockets, context.counters, by_tcp),
             peers=self._peers,
-            timers=PeerTimers(self._wake_by),
+            timers=self.time.timers,
             handshakes=HandshakeStarter(context, DtlsContext.create()),
         )
-        self._guard = PeerGuard(context.counters)
         self._datagrams = Datagrams()  # of whichever socket is being read
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = list(_report_readers(sockets, self._receiver, context))
@@ -105,8 +106,6 @@ class MediaPlane:
         self.feeds = Feeds(context, self._guard.run, self._end_pass)
         self.calls = CallMedia(self._services, self._guard, self._end_pass)
         self._losses = LossWatch(self._lost, log)
-        self._sleep: trio.CancelScope | None = None  # of the task for timers
-        self.beats = 0
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -143,6 +142,12 @@ class MediaPlane:
             "kernel_drops": self._services.port.kernel_drops,
             "queue_drops": sum(receiver.queue.drops for receiver in (*self._receivers, *self.relays.receivers)),
         }
+
+    def _on_time(self, transport: Transport, now: float) -> None:
+        self._guard.run(transport.on_time, now, peer=transport)
+
+    def _look_at_losses(self, now: float) -> None:
+        self._losses.look(now)
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
@@ -212,7 +217,7 @@ class MediaPlane:
                 nursery.start_soon(self._tcp.run)
                 nursery.start_soon(self.calls.run)
                 nursery.start_soon(self.relays.run)
-                nursery.start_soon(self._keep_time)
+                nursery.start_soon(self.time.run)
                 nursery.start_soon(self._catch_up)
         finally:
             self._shut_down()
@@ -235,14 +240,14 @@ class MediaPlane:
         for reports in self._reports:
             reports.look(now)
         self._guard.run(self._services.timers.settle)
-        self._look_at_deadlines(now)
+        self.time.look(now)
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Wait a moment for the rest of a picture."""
         context, now = self._context, self._context.clock()
         until, before = hold.until(now), context.counters.forwarded
         if until > now:
-            with trio.move_on_at(until):
+            with trio.move_on_at(context.loop_time(until)):
                 while context.in_picture:
                     await receiver.wait()
                     self._drain(receiver)
@@ -264,43 +269,12 @@ class MediaPlane:
         datagrams = JoinedDatagrams() if is_shared and join(udp) else self._datagrams
         return Receiver(udp, self._context.clock, router.take, datagrams)
 
-    def poke(self) -> None:
-        """Let the task for timers show that it goes on: `beats` grows."""
-        if self._sleep is not None:
-            self._sleep.cancel()
-
-    async def _keep_time(self) -> None:
-        context, timers = self._context, self._services.timers
-        while True:
-            with trio.CancelScope(deadline=timers.earliest) as self._sleep:
-                await trio.sleep_forever()
-            self._sleep = None
-            self.beats += 1
-            context.counters.wake_ups += 1
-            self._look_at_deadlines(context.clock())
-
     async def _catch_up(self) -> None:
         catch_ups = self._context.catch_ups
         while True:
             await catch_ups.until_wanted()
             self._guard.run(catch_ups.go_on)
             self._end_pass()
-
-    def _look_at_deadlines(self, now: float) -> None:
-        """Do what is due; after each wake-up for packets too, so that few wake-ups are needed for deadlines alone."""
-        timers = self._services.timers
-        earliest = timers.earliest
-        if earliest <= now:
-            for transport in timers.due(now):
-                self._guard.run(transport.on_time, now, peer=transport)
-            earliest = timers.earliest
-        self._losses.look(now)
-        if self._sleep is not None and not 0 <= earliest - self._sleep.deadline < PUT_OFF:
-            self._sleep.deadline = earliest
-
-    def _wake_by(self, when: float) -> None:
-        if self._sleep is not None and when < self._sleep.deadline:
-            self._sleep.deadline = when
 
     def _shut_down(self) -> None:
         self._ended = True

@@ -80,6 +80,7 @@ def _loop(server: MeasuredServer) -> Readings:
     return {
         "wcsd_loop_delay_seconds": overload.lags,
         "wcsd_loop_lag_seconds": overload.lag,
+        "wcsd_loop_stood_still_seconds_total": overload.stood_still,
         "wcsd_loop_tasks": trio.lowlevel.current_statistics().tasks_living,
         "wcsd_overloaded": int(overload.is_on),
         "wcsd_overload_refused_total": overload.refused,

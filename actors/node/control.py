@@ -13,6 +13,7 @@ from actors.node.supervisor import Supervisor
 from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import set_session_level
+from actors.runtime.loop_clock import real_time
 from config.settings import LogLevel
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
@@ -34,7 +35,7 @@ class LocalNode:
         self.node_id = node_id
         self._supervisor = supervisor
         self._counters = counters
-        self.started_at = trio.current_time()
+        self.started_at = real_time()
         self._process = psutil.Process()
         self.relays: Callable[[], Iterable[StreamDescription]] = tuple
         """What passes between this node and others, which is no stream."""

@@ -17,6 +17,7 @@ from actors.node.stream_index import STATUS, StreamIndex
 from actors.node.termination import Candidate, Completion, Termination
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import clear_session_level, get_logger
+from actors.runtime.loop_clock import real_time
 from actors.runtime.slices import Turns, slices
 from actors.runtime.young_objects import CollectionPace
 from actors.storage.run_record import RunRecord
@@ -391,4 +392,4 @@ def _cause(actor: Running) -> str:
 
 
 def _age(actor: Running) -> float:
-    return trio.current_time() - actor.started_at
+    return real_time() - actor.started_at

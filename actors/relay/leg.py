@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import trio
-
 from actors.media.events import Failed, MediaEvent, PeerClosed
 from actors.media.relay_playback import RelayPlayback
 from actors.node.termination import Follower
@@ -11,6 +9,7 @@ from actors.relay.news import NewsSender
 from actors.relay.services import RelayServices
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from actors.stream import Broadcast
 from protocol.cluster.members import node_of
 from protocol.cluster.relay_messages import PullStream, RelayedEnd, RelayedEvent
@@ -34,7 +33,7 @@ class RelayLeg:
     ) -> None:
         self.member, self.name, self.media_session_id = member, ask.name, ask.pull
         self.has_told = False
-        self.began = trio.current_time()
+        self.began = real_time()
         self.reason: StopReason | None = None
         self.news = NewsSender(member, ask.pull, services)
         self._legs, self._counts, self._on_end = services.legs, services.counts, on_end

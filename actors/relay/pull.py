@@ -13,6 +13,7 @@ from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
 from actors.relay.services import RelayServices
 from actors.runtime.actor import Request, StopReason, stop_all
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from actors.runtime.slices import slices
 from actors.stream import Broadcast
 from actors.stream.end_reasons import PUBLISHER_STOP, failed
@@ -52,7 +53,7 @@ class Pull:
         """Of the leg; each has its own."""
         self.broadcast: Broadcast | None = None
         self.ingest: RelayIngest | None = None
-        self.began = trio.current_time()
+        self.began = real_time()
         self._services = services
         self._offer = LegOffer(outcome=PullOutcome.REFUSED)
         self._tries = 0

@@ -9,6 +9,7 @@ from attrs import asdict, evolve
 from actors.relay.pulls import Pulls
 from actors.relay.services import RelayServices
 from actors.relay.serving import Serving
+from actors.runtime.loop_clock import real_time
 from actors.stream.describing import DescribedMedia, measure_media
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.relay_messages import PullStream, RelayNews
@@ -56,7 +57,7 @@ class Relays:
 
     def describe(self) -> Iterator[StreamDescription]:
         """What comes and goes, as REST shows it where it is asked for."""
-        now, wall_clock = trio.current_time(), self._wall_clock()
+        now, wall_clock = real_time(), self._wall_clock()
         for pull in self.pulls:
             if pull.ingest is not None and pull.broadcast is not None:
                 row = self._describe(pull.name, pull.id, pull.ingest, wall_clock - now + pull.began)

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 import trio
 from attrs import define, evolve, field, frozen
 
+from actors.runtime.loop_clock import real_time
 from actors.runtime.timeouts import fail_after
 from protocol.access.kicks import Kick
 
@@ -100,7 +101,7 @@ class Actor(Generic[M]):
 
     def __init__(self) -> None:
         self.stopped = trio.Event()
-        self.started_at = trio.current_time()
+        self.started_at = real_time()
         self.peak_mailbox = 0
         self._send, self._receive = trio.open_memory_channel[M](self.mailbox_size)
         self._work = trio.CancelScope()

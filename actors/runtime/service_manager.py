@@ -11,6 +11,7 @@ from typing import Protocol
 import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.loop_clock import real_time
 
 log = get_logger("service")
 
@@ -81,10 +82,10 @@ class ServiceReport:
         self._manager.tell("READY=1", f"STATUS={self._told}")
         step = min(STEP, self._manager.watchdog / 3) if self._manager.watchdog else STEP
         while True:
-            due = trio.current_time() + step
+            due, due_really = trio.current_time() + step, real_time() + step
             self._poke()
             await trio.sleep_until(due)
-            self.look(late=trio.current_time() - due)
+            self.look(late=real_time() - due_really)
 
     def look(self, *, late: float) -> None:
         """Report once. `late`: by how many seconds the event loop is behind."""

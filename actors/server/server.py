@@ -138,6 +138,7 @@ class Server:
 
     async def _start_services(self, services: trio.Nursery) -> None:
         parts, opened = self.parts, self.parts.opened
+        parts.overload.after_standstill = list(_late_duties(parts))
         services.start_soon(parts.overload.run)
         services.start_soon(self._close_after_drain)
         services.start_soon(opened.certificate.run)
@@ -194,6 +195,14 @@ class Server:
         await self.parts.drain.run()
         log.info("shutting down", cause="the drain is over")
         self.close()
+
+
+def _late_duties(parts: Parts) -> Iterator[Callable[[], None]]:
+    """What must not wait after a standstill: clocks elsewhere went on."""
+    if parts.clustered is not None:
+        yield parts.clustered.cluster.membership.renew
+    if parts.sip is not None:
+        yield parts.sip.renewals.renew_all
 
 
 def _live_streams(supervisor: Supervisor) -> Iterator[Stream]:

@@ -1,11 +1,10 @@
 """What is told of a stream while it lives, with all of its ids: log lines, counts and events."""
 
-import trio
-
 from actors.events.event_log import EventLog
 from actors.media.events import MediaRefused
 from actors.node.supervisor import StreamActor
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from actors.stream.describing import DescribedMedia
 from protocol.access.kicks import Subject
 from protocol.metrics.actor_counts import ActorCounts
@@ -17,7 +16,7 @@ log = get_logger("stream")
 
 def report_live(stream: StreamActor, media: DescribedMedia | None, client: Subject, counts: ActorCounts) -> None:
     """The stream's media flows. `client`: its owner's."""
-    seconds = trio.current_time() - stream.started_at
+    seconds = real_time() - stream.started_at
     counts.stream_live(published=stream.published, seconds=seconds)
     log.info(
         "stream live",

@@ -61,6 +61,7 @@ LOOP: Final = (
         "how late a task gets its turn, counted once for each 50 ms; probed every 0.25 s while there is no lag",
     ),
     gauge("loop_lag_seconds", "the same, smoothed, as overload.max_loop_lag is compared with"),
+    counter("loop_stood_still_seconds_total", "seconds for which nothing ran, beyond the first one of each time"),
     gauge("loop_tasks", "tasks of the event loop"),
     gauge("overloaded", "1 while nothing new is taken on"),
     counter("overload_refused_total", "what was refused because of overload"),

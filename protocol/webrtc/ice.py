@@ -20,12 +20,12 @@ the peer's role is ignored. A controlling agent nominates with its checks.
 """
 
 import base64
-import enum
 import math
 from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 
+from protocol.webrtc.consent import Consent, IceExpiry
 from protocol.webrtc.paths import IcePath, OwnCheck, PeerPath, pair_priority
 from protocol.webrtc.stun import (
     BINDING,
@@ -65,13 +65,6 @@ def recipient(message: StunMessage) -> str | None:
     if message.kind in (StunClass.REQUEST, StunClass.INDICATION):
         return message.local_ufrag
     return base64.b64encode(message.transaction_id[:_UFRAG_BYTES]).decode()
-
-
-class IceExpiry(enum.Enum):
-    """Why an agent has expired."""
-
-    NO_CHECK = "no valid check came in time"
-    CONSENT = "the peer's consent to receive was not renewed in time"
 
 
 @frozen(kw_only=True)
@@ -125,11 +118,8 @@ class IceLiteAgent:
         self._entropy = entropy
         self._preferences = preferences
         self._controlling = controlling
-        self._check_timeout = check_timeout
-        self._consent_timeout = consent_timeout
+        self.consent = Consent(now, check_timeout=check_timeout, timeout=consent_timeout)
         self._max_paths = max(2, max_paths)
-        self._started = now
-        self._heard: float | None = None
         self._known: dict[IcePath, PeerPath] = {}
         self._current: PeerPath | None = None
         self._checks: list[OwnCheck] = []
@@ -149,24 +139,19 @@ class IceLiteAgent:
     @property
     def deadline(self) -> float:
         """When `on_time` is due, or the agent expires unless it hears from the peer first."""
-        return min(self._expiry, min((known.next_send for known in self._known.values()), default=math.inf))
-
-    @property
-    def _expiry(self) -> float:
-        if self._current is not None:
-            return self._current.heard + self._consent_timeout
-        return self._started + self._check_timeout if self._heard is None else self._heard + self._consent_timeout
+        return min(
+            self.consent.expiry(self._current),
+            min((known.next_send for known in self._known.values()), default=math.inf),
+        )
 
     def expired(self, now: float) -> IceExpiry | None:
         """Why the agent has expired; None while it has not."""
-        if now < self._expiry:
-            return None
-        return IceExpiry.NO_CHECK if self._heard is None else IceExpiry.CONSENT
+        return self.consent.expired(self._current, now)
 
     def holds(self, path: IcePath, now: float) -> bool:
         """The path is proven, and the peer was heard on it within the consent timeout."""
         known = self._known.get(path)
-        return known is not None and known.proven and now < known.heard + self._consent_timeout
+        return known is not None and known.proven and now < known.heard + self.consent.timeout
 
     # -- what comes ----------------------------------------------------------------------------------------------
 
@@ -284,7 +269,7 @@ class IceLiteAgent:
         )
 
     def _hear_check(self, known: PeerPath, request: StunMessage, now: float) -> None:
-        self._heard = now
+        self.consent.hear_check(now)
         known.hear(now)
         theirs, ours = request.priority or 0, self._preference(known.path.local)
         known.priority = pair_priority(ours, theirs) if self._controlling else pair_priority(theirs, ours)
@@ -337,7 +322,7 @@ class IceLiteAgent:
     def _make_room(self, newcomer: PeerPath, now: float) -> tuple[IcePath, ...]:
         """Forget paths not checked within the consent timeout, then the oldest ones beyond the limit."""
         others = [known for known in self._known.values() if known not in (self._current, newcomer)]
-        gone = _displaced(others, len(self._known) - self._max_paths, now - self._consent_timeout)
+        gone = _displaced(others, len(self._known) - self._max_paths, now - self.consent.timeout)
         for path in gone:
             del self._known[path]
         return gone

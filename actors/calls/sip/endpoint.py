@@ -94,7 +94,7 @@ class SipEndpoint:
         self._listeners: dict[str, CallListener] = {}
         self._leaving: deque[str] = deque()
         self._departure, self._left = trio.Event(), trio.Event()
-        self._renewals = RegistrationRenewals(self._locals, self._registrations, self.refresh)
+        self.renewals = RegistrationRenewals(self._locals, self._registrations, self.refresh)
         self._md5_told: set[str] = set()
         self._is_flushing = False
         self._wake = trio.Event()
@@ -131,7 +131,7 @@ class SipEndpoint:
             nursery.start_soon(self._keep_time)
             nursery.start_soon(self._keep_alive)
             nursery.start_soon(self._give_registrations_back)
-            nursery.start_soon(self._renewals.run)
+            nursery.start_soon(self.renewals.run)
             task_status.started()
 
     async def drain(self) -> None:
@@ -164,7 +164,7 @@ class SipEndpoint:
         if self._registrations.pop(registration, None) is None:
             return
         self.arrivals.forget(registration)
-        self._renewals.forget(registration)
+        self.renewals.forget(registration)
         if gives_back:
             self._leaving.append(registration)
             self._departure.set()
@@ -215,7 +215,7 @@ class SipEndpoint:
     def _connection_lost(self, hop: Hop) -> None:
         self.perform(lambda agent, now: agent.connection_lost(hop, now))
         self._locals.forget(hop)
-        self._renewals.connection_lost(hop)
+        self.renewals.connection_lost(hop)
 
     def _flush(self) -> None:
         """Send and tell whatever there is; owners that act meanwhile only add to it."""
@@ -273,7 +273,7 @@ class SipEndpoint:
         held.holder.registration_event(event)
 
     def _look_at(self, event: RegistrationSucceeded) -> None:
-        self._renewals.succeeded(event)
+        self.renewals.succeeded(event)
         if event.uses_md5 and event.hop.transport != "tls" and event.hop.host not in self._md5_told:
             self._md5_told.add(event.hop.host)
             self._log.warning("SIP server knows no digest but MD5, and no TLS", peer=event.hop.host)

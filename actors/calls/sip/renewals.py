@@ -1,6 +1,7 @@
 """Registrations that are made once more before their time, since calls would not find us at the Contact they name.
 
-So it is when the server sees us elsewhere, and when our connection by TLS is lost: nobody can make one to us.
+So it is when the server sees us elsewhere, and when our connection by TLS is lost: nobody can make one to us. And after
+a standstill of this server, for the registrars' clocks went on.
 """
 
 from collections import Counter
@@ -46,6 +47,11 @@ class RegistrationRenewals:
         if hop.transport == "tls":
             self._lost.add(hop)
             self._wake.set()
+
+    def renew_all(self) -> None:
+        """Their time may be over."""
+        self._lost.update(hop for held in self._registrations.values() for hop in held.hops)
+        self._wake.set()
 
     def forget(self, registration: str) -> None:
         """It is as it should be, or is over."""

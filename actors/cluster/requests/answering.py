@@ -17,6 +17,7 @@ from actors.cluster.requests.executing import CannotAnswer, Executor, reason_of
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.loop_clock import real_time
 from protocol.cluster.members import Beat
 from protocol.cluster.messages import (
     NOT_KEPT,
@@ -201,7 +202,7 @@ class Answering:
         message = self._decoded(entry.text) if age_ms < OLDEST_MS else None
         if not isinstance(message, NodeRequest) or message.sender == self._membership.member:
             return
-        count = self._end_older(message.ask, trio.current_time() - age_ms / 1000)
+        count = self._end_older(message.ask, real_time() - age_ms / 1000)
         self.caught_up += 1
         log.info("request of another node carried out late", ended=count, seconds=round(age_ms / 1000, 1))
 
@@ -224,7 +225,7 @@ class Answering:
         return 0
 
     def _uptime_ms(self) -> float:
-        return (trio.current_time() - self._executor.node.started_at) * 1000
+        return (real_time() - self._executor.node.started_at) * 1000
 
 
 class MissedRequests:

@@ -74,8 +74,8 @@ class LegReader:
 
     def schedule(self, woken: Woken) -> None:
         """Its deadline may have changed."""
-        when = woken.deadline
-        self._deadlines.set(woken, when)
+        self._deadlines.set(woken, woken.deadline)
+        when = self._context.loop_time(woken.deadline)
         if self._sleep is not None and when < self._sleep.deadline:
             self._sleep.deadline = when
 
@@ -83,7 +83,7 @@ class LegReader:
         """Until cancelled; then all ends are closed."""
         try:
             while True:
-                with trio.CancelScope(deadline=self._deadlines.earliest) as self._sleep:
+                with trio.CancelScope(deadline=self._context.loop_time(self._deadlines.earliest)) as self._sleep:
                     await self._wait()
                 self._sleep = None
                 self._context.counters.wake_ups += 1

@@ -128,6 +128,8 @@ class WebRtcIngest(PublishedMedia):
                         self._sources.end(ssrc)
 
     def on_time(self, now: float) -> None:
+        if self._silent_at < self._context.excused_until:
+            self._silent_at = self._context.excused_until
         if now >= self._silent_at:
             self._transport.fail(StreamInfo.FAILED_BY_RTP_ACTIVITY)
         else:

@@ -38,7 +38,7 @@ class ReportReader:
             self._last_look = now
             self._is_behind = self._read(now) == MAX_DRAIN
             if self._sleep is not None:
-                self._sleep.deadline = now + self._longest
+                self._sleep.deadline = trio.current_time() + self._longest
 
     async def run(self) -> None:
         """Read reports where no media comes. While reports keep coming, none of them causes a wake-up.
@@ -52,7 +52,7 @@ class ReportReader:
                 before = self._taken
                 self._counters.wake_ups += 1
                 self._read(self._clock())
-                with trio.CancelScope(deadline=self._clock() + self._longest) as self._sleep:
+                with trio.CancelScope(deadline=trio.current_time() + self._longest) as self._sleep:
                     await trio.sleep_forever()
                 self._sleep = None
 

@@ -41,6 +41,10 @@ class Handshake:
         """When `on_time` is due, or the time is over."""
         return min(self.until, self._retransmit_at)
 
+    def excuse(self, until: float) -> None:
+        """We have not listened for a while: the handshake is not given up before `until`."""
+        self.until = max(self.until, until)
+
     @property
     def is_single_path(self) -> bool:
         """Whether everything came by `path`, and so everything of ours went there."""

@@ -15,13 +15,14 @@ from actors.media.io.datagrams import Datagrams
 from actors.media.peer.handshake_limits import Handshake
 from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.services import PeerServices
+from actors.media.peer.silence import silence_of
 from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsFailure
 from protocol.webrtc.dtls_state import DtlsState
-from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
+from protocol.webrtc.ice import IceLiteAgent, make_credentials
 from protocol.webrtc.ice_caller import IceCaller
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.roles import PeerRoles
@@ -219,13 +220,9 @@ class Transport:
 
     def on_time(self, now: float) -> None:
         """Some deadline has come."""
-        expiry = self.agent.expired(now)
-        if expiry is not None:
-            no_check = expiry is IceExpiry.NO_CHECK
-            self.fail(StreamInfo.FAILED_BY_ICE_TIMEOUT if no_check else StreamInfo.FAILED_BY_KEEP_ALIVE)
-        elif self._handshake is not None and now >= self._handshake.until:
-            has_keys = self._state is TransportState.KEYED
-            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if has_keys else "it took too long")
+        fault = silence_of(self.agent, self._handshake, now, excused_until=self._context.excused_until)
+        if fault is not None:
+            self.fail(*fault)
         else:
             self.agent.on_time(now)
             self._paths.send_checks()

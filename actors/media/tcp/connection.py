@@ -23,7 +23,7 @@ class TcpConnection:
         self.name = name
         """The remote address as the kernel has it."""
         self.life = trio.CancelScope()
-        self.alone_since: float | None = clock()
+        self.alone_since: float | None = trio.current_time()
         """Since when it belongs to no peer; None: it belongs to one."""
         self.was_claimed = False
         self.unclaimed_bytes = 0

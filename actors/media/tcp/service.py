@@ -230,7 +230,7 @@ class TcpMedia:
             while not len(self):
                 await self._arrived.park()
             await trio.sleep(_LOOK_INTERVAL)
-            self._look_at_all(self._context.clock())
+            self._look_at_all(trio.current_time())
 
     def _look_at_all(self, now: float) -> None:
         for outlet in self._outlets:

@@ -15,6 +15,7 @@ from actors.node.ports.recorder import (
     RecordingRefused,
 )
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from actors.workers.processes.worker import FINISH_TIMEOUT
 from actors.workers.recording.record_group import GroupPart, RecordGroup, Start
 from actors.workers.recording.recording import Recording
@@ -149,7 +150,7 @@ class RecordGroups:
             log.warning("files of a group are not all listed: the server ends", group=group.uri)
 
     def _ahead(self) -> float:
-        return self._wall_clock() - trio.current_time()
+        return self._wall_clock() - real_time()
 
     def _forget_abandoned(self) -> None:
         """Parts whose group ended with its node, beyond as many as may run."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from protocol.webrtc.ice import IceExpiry
+from protocol.webrtc.consent import IceExpiry
 from protocol.webrtc.paths import AMPLIFICATION, CHECK_PAUSE, CHECK_WAITS, IcePath
 from protocol.webrtc.stun import Address, StunError, parse
 from tests.support.webrtc.ice_checks import AWAY, HOME, OVERHEAD, T0, answer, hear, make_agent, request, settle

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from protocol.webrtc.ice import IceExpiry, IceLiteAgent, recipient
+from protocol.webrtc.consent import IceExpiry
+from protocol.webrtc.ice import IceLiteAgent, recipient
 from protocol.webrtc.ice_caller import CALL_INTERVAL, CALL_TIMEOUT, LOST_AFTER, IceCaller
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.paths import IcePath

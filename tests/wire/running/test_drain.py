@@ -85,6 +85,12 @@ async def test_a_signal_drains_if_the_setting_says_so_and_the_next_one_stops(tmp
             refused = await trio.to_thread.run_sync(lambda: server.post("/admin/undrain", {}))
             assert refused.status_code == httpx.codes.CONFLICT
             assert "a signal has asked" in refused.json()["reason"]
+            server.send_signal(signal.SIGHUP)
+            await trio.to_thread.run_sync(
+                lambda: server.wait_until(lambda: "settings reloaded" in server.log(), what="a reload")
+            )
+            assert "settings reloaded changed=0" in server.log()
+            assert await refused_publication(client) == "Server is draining"
             assert publication.statuses == [("PUBLISHING", None)]
             server.send_signal(signal.SIGTERM)
             await publication.status("FAILED")

@@ -1,0 +1,35 @@
+"""The server's own clock on one that a test moves, so that it can let the event loop stand still."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+import trio.testing
+
+from actors.runtime.loop_clock import MOST_COUNTED, LoopClock
+
+
+class Hands:
+    """Stands for the system's clock."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def stand_still(self, seconds: float) -> None:
+        """Time in which the loop does not run."""
+        self.now += seconds
+
+    async def pass_time(self, seconds: float) -> None:
+        """Time in which it goes on."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + MOST_COUNTED / 2)
+            await trio.testing.wait_all_tasks_blocked()
+
+
+def run(main: Callable[[Hands], Awaitable[None]]) -> None:
+    """Run it on such a clock."""
+    hands = Hands()
+    trio.run(main, hands, clock=LoopClock(hands))
