@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trio
 
-from tests.support.server_process import running_server
-from tests.support.wcs_client import ClientStream, wcs_client
+from tests.support.servers.server_process import running_server
+from tests.support.session.wcs_client import ClientStream, wcs_client
 
 FROZEN = 12.0
 AFTERWARDS = 12.0

@@ -44,6 +44,9 @@ class Attacker:
     async def prepare(self) -> None:
         """What an attacker has before it begins."""
 
+    def rest(self) -> None:
+        """It stops for a while."""
+
     async def step(self) -> None:
         """Once more. OSError: the server did not want it."""
         raise NotImplementedError
@@ -62,6 +65,10 @@ class Holding(Attacker):
             self._held = list(wire.readable(self._held))
         if len(self._held) < self.most:
             self._held.append(self.open())
+
+    def rest(self) -> None:
+        while self._held:
+            self._held.pop().close()
 
     def open(self) -> socket.socket:
         """One more."""

@@ -1,8 +1,9 @@
 """A process with one attacker.
 
 prepare   it gets what it needs
-attack    it begins, and goes on until the process is ended
-sample    how many of its steps the server took, and how many not
+attack    it begins, and goes on until `pause`
+pause     it rests, and closes what it holds
+sample    how many of its steps since the last sample the server took, and how many not
 """
 
 import json
@@ -25,8 +26,18 @@ class Attack:
     def __init__(self, attacker: Attacker) -> None:
         self._attacker = attacker
         self._done = self._refused = 0
+        self._working = trio.CancelScope()
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with trio.CancelScope() as self._working:
+            task_status.started()
+            await self._work()
+
+    def pause(self) -> None:
+        self._working.cancel()
+        self._attacker.rest()
+
+    async def _work(self) -> None:
         next_at = trio.current_time()
         while True:
             try:
@@ -39,6 +50,7 @@ class Attack:
 
     def sample(self) -> None:
         reply(done=self._done, refused=self._refused)
+        self._done = self._refused = 0
 
 
 async def run(target: Mapping[str, Any], name: str) -> None:
@@ -52,7 +64,10 @@ async def run(target: Mapping[str, Any], name: str) -> None:
                     await attacker.prepare()
                     reply(backend=attacker.backend)
                 case "attack":
-                    nursery.start_soon(attack.run)
+                    await nursery.start(attack.run)
+                    reply()
+                case "pause":
+                    attack.pause()
                     reply()
                 case "sample":
                     attack.sample()

@@ -1,17 +1,29 @@
-"""The server as it is, whose standard error is read by another process: stop that one, and nobody reads the log."""
+"""The server with a meter of its passes, which writes into the file that the environment names."""
 
 import os
-import subprocess
 import sys
+from pathlib import Path
 
-from actors import daemon
+from tests.bench import pass_meter
+
+METER = "WCSD_CHAOS_METER"
+
+
+class FileMeter(pass_meter.PassMeter):
+    """Its lines do not go where the log goes, which an attacker may have stopped."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, line: bytes) -> None:
+        self._file.write(line)
+
+
+def main() -> int:
+    """As `actors.daemon.main`."""
+    return pass_meter.main(FileMeter(Path(os.environ[METER])))
+
 
 if __name__ == "__main__":
-    reader = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=sys.stderr.fileno())
-    assert reader.stdin is not None
-    os.dup2(reader.stdin.fileno(), sys.stderr.fileno())
-    reader.stdin.close()
-    code = daemon.main()
-    os.close(sys.stderr.fileno())
-    reader.wait(10)
-    os._exit(code)  # nothing is left that could be written to standard error
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """The publishers, in a process of their own so that nothing delays their packets.
 
 publish            connect and send; answers when the server has the keys of all
+dump    path       as `finish`, but go on
 finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`, publisher after publisher
 """
 
@@ -108,9 +109,10 @@ async def run(task: Task) -> None:
                 for number, publisher in enumerate(publishers):  # their pictures are spread over time
                     nursery.start_soon(publisher.run, number / len(publishers) / clip.FRAMES_PER_SECOND)
                 reply()
-            else:
-                write(sum((publisher.sent_at for publisher in publishers), array("q")), request["path"])
-                reply(packets=[len(publisher.sent_at) for publisher in publishers])
+                continue
+            write(sum((publisher.sent_at for publisher in publishers), array("q")), request["path"])
+            reply(packets=[len(publisher.sent_at) for publisher in publishers])
+            if request["do"] == "finish":
                 break
         nursery.cancel_scope.cancel()
 

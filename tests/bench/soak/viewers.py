@@ -3,6 +3,7 @@
 fill    count interval    so many viewers join, one each `interval` seconds
 churn   interval          from now on the oldest viewer leaves and a new one joins each `interval` seconds
 sample                    what was seen since the last sample
+dump    path              (index, arrival) of the packets that were looked into so far goes to `path`
 finish  path              all leave; (index, arrival) of the packets that were looked into goes to `path`
 """
 
@@ -77,6 +78,10 @@ class Crowd:
                 reply()
             case "sample":
                 self._sample()
+            case "dump":
+                self._clock.check()
+                write(self._samples, request["path"])
+                reply()
             case "finish":
                 self._churning.cancel()
                 while self._here:

@@ -5,7 +5,7 @@ import math
 from actors.media.events import Failed
 from actors.media.peer.time_keeper import EXCUSED
 from protocol.stream.info_texts import StreamInfo
-from tests.support.media_rig import Facts, media_rig
+from tests.support.media.media_rig import Facts, media_rig
 from tests.support.moved_clock import Hands, run
 
 ICE_TIMEOUT = 16.0
