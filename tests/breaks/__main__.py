@@ -1,4 +1,4 @@
-"""What breaks in a cluster, with real leases, and what takes longer than a ring has time for. About a minute."""
+"""What breaks in a cluster, with real leases, and what takes longer than a ring has time for. Some minutes."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Twenty nodes for four minutes of outages: each stream keeps its name or ends, and nothing else holds one.
+"""Twenty nodes for ten minutes of outages: each stream keeps its name or ends, and nothing else holds one.
 
 The two hours are a part of `bin/test long`.
 """
@@ -10,11 +10,8 @@ from tests.support.cluster.cluster_simulation import simulate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 7])
-async def test_names_stay_unique_whatever_becomes_of_the_registry(
-    autojump_clock: trio.testing.MockClock, seed: int
-) -> None:
-    tally = await simulate(nodes=20, seconds=240, seed=seed)
+async def test_names_stay_unique_whatever_becomes_of_the_registry(autojump_clock: trio.testing.MockClock) -> None:
+    tally = await simulate(nodes=20, seconds=600, seed=1)
     assert tally.faults == {}, tally
     assert min(tally.events[each] for each in ("cut", "kill", "outage", "wipe", "terminate", "refused", "lost")) > 0
 

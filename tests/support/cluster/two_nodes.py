@@ -14,6 +14,9 @@ from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
 
+ASK_AGAIN = 3.0
+"""Seconds: whoever did not listen when all were asked never answers."""
+
 
 class HasUrl(Protocol):
     """A Redis, or what stands for it."""
@@ -60,11 +63,12 @@ async def until_seen(server: FullServer, nodes: int) -> None:
     """Wait until the server answers for so many nodes, and all of them listen."""
     with trio.fail_after(PATIENCE):
         while True:
-            answer = await server.rest.get("/rest-api/connection/find_all")
-            view = cluster_of(server).membership.view
-            is_answered = answer.headers["X-Cluster-Nodes"] == f"{nodes}/{nodes}"
-            if is_answered and view is not None and len(view.members) == nodes:
-                return
+            with trio.move_on_after(ASK_AGAIN):
+                answer = await server.rest.get("/rest-api/connection/find_all")
+                view = cluster_of(server).membership.view
+                is_answered = answer.headers["X-Cluster-Nodes"] == f"{nodes}/{nodes}"
+                if is_answered and view is not None and len(view.members) == nodes:
+                    return
             await trio.sleep(POLL)
 
 
