@@ -12,9 +12,9 @@ import trio
 from tests.support.cluster import cluster_times
 from tests.support.cluster.cluster_pair import until
 from tests.support.cluster.parted_nodes import Parted, parted
-from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
-from tests.support.redis.redis_server import POLL
-from tests.support.session.wcs_client import PATIENCE
+from tests.support.cluster.two_nodes import cluster_of, node, refused, until_news, until_seen
+from tests.support.redis.redis_server import POLL, RedisServer
+from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 quick_leases = cluster_times.quick_leases
 pytestmark = pytest.mark.usefixtures("quick_leases")
@@ -63,6 +63,22 @@ async def test_a_subscription_that_is_lost_is_begun_again(tmp_path: Path) -> Non
 
 def _have_missed(pair: Parted, gaps: int) -> bool:
     return all(cluster_of(each).gaps >= gaps for each in (pair.a, pair.b))
+
+
+async def test_a_node_starts_without_redis_and_joins_when_it_is_there(tmp_path: Path) -> None:
+    redis = RedisServer(tmp_path)
+    async with node(tmp_path, "a", redis, cluster_timeout=1.0) as a, wcs_client(a.ws_url()) as page:
+        early = await page.publish("early")
+        ready = await a.rest.get("/readyz")
+        assert (ready.status_code, ready.json()["degraded"]) == (200, ["Redis does not answer"])
+        try:
+            await redis.start()
+            await until(lambda: cluster_of(a).membership.is_up and not cluster_of(a).names.table.unconfirmed)
+            assert await redis.command("HEXISTS", "wcs:names", "early") == b":1\r\n"
+            await until_seen(a, 1)
+        finally:
+            redis.kill()
+        assert early.statuses == [("PUBLISHING", None)]
 
 
 async def test_names_are_there_again_after_a_wipe(tmp_path: Path) -> None:

@@ -169,6 +169,16 @@ async def test_an_error_of_a_script_is_told_and_the_connection_stays(tmp_path: P
         assert link.clients == 1
 
 
+async def test_a_redis_that_is_full_says_so_and_the_connection_stays(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await redis.command("CONFIG", "SET", "maxmemory", "1")
+        with pytest.raises(RegistryUnavailable, match=r"Redis refuses: .*maxmemory"):
+            await count(link)
+        await redis.command("CONFIG", "SET", "maxmemory", "0")
+        assert await count(link) == 1
+        assert link.clients == 1
+
+
 async def test_too_many_calls_at_a_time_are_refused(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
         await echo(link)
