@@ -17,6 +17,7 @@ import trio
 
 from actors.cli import Invocation, read_command_line
 from actors.runtime import logs, signals
+from actors.runtime.huge_pages import keep_in_huge_pages
 from actors.runtime.loop_clock import LoopClock
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
@@ -106,9 +107,9 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     except OSError as error:
         return _cannot_start(_in_words(error))
     configure_gc()
-    exit_code = EXIT_OK
+    exit_code, huge_pages = EXIT_OK, reloader.live.settings.huge_pages
     try:
-        await _serve_until_told(server, manager, has_parent=invocation.node is not None)
+        await _serve_until_told(server, manager, has_parent=invocation.node is not None, huge_pages=huge_pages)
     except* CannotStart as group:
         exit_code = _cannot_start(str(_first(group)))
     except* Exception as group:  # noqa: BLE001 - the process ends here, with one line in the log that says why
@@ -154,12 +155,14 @@ def _in_words(error: OSError) -> str:
     return f"{where}{error.strerror or error}{remedy}"
 
 
-async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_parent: bool) -> None:
+async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_parent: bool, huge_pages: bool) -> None:
     async with trio.open_nursery() as nursery:
         if has_parent:
             nursery.start_soon(_end_with_parent, server)
         nursery.start_soon(_obey_signals, server)
         nursery.start_soon(_tell_suppressed_now_and_then)
+        if huge_pages:
+            nursery.start_soon(keep_in_huge_pages)
 
         def announce(server: "Server") -> None:
             nursery.start_soon(_print_ready_line, f"{server.ready_line}\n".encode())
