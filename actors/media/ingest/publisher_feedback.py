@@ -33,9 +33,9 @@ _TICKS = 1_000_000 / TICK_US  # a second
 class PublisherFeedback:
     """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
 
-    `send` encrypts and sends to the publisher; under `ssrc` or a random one. `round_trip` is the publisher's,
-    measured here and by its tracks. Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet
-    (RFC 5506, RFC 3550 section 6.1).
+    `send` encrypts and sends to the publisher; under `ssrc` or a random one. `interval`: seconds between two receiver
+    reports. `round_trip` is the publisher's, measured here and by its tracks. Feedback on a track whose section has no
+    `rtcp-rsize` is part of a compound packet (RFC 5506, RFC 3550 section 6.1).
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class PublisherFeedback:
         cname: str,
         send: Callable[[bytes], None],
         ssrc: int | None = None,
+        interval: float = REPORT_INTERVAL,
     ) -> None:
         self.nacks = 0
         self._quality = context.quality.paths[PUBLISH]
@@ -56,6 +57,7 @@ class PublisherFeedback:
         self._cname = cname
         self._send = send
         self._ssrc = context.random_number(32) if ssrc is None else ssrc
+        self._interval = interval
         self._opening = build_receiver_report(self._ssrc) + build_sdes(self._ssrc, cname)
         self._reduced = {plan.kind for plan in plans if plan.reduced_size}
         self._twcc = TwccRecorder()
@@ -78,7 +80,7 @@ class PublisherFeedback:
         return when
 
     def start(self, now: float) -> None:
-        self._report_at = now + REPORT_INTERVAL
+        self._report_at = now + self._interval
 
     def stop(self) -> None:
         self._report_at = self._feedback_at = math.inf
@@ -112,7 +114,7 @@ class PublisherFeedback:
         self._send_nacks(now)
         self.ask_for_key_frames(now)
         if now >= self._report_at:
-            self._report_at = now + REPORT_INTERVAL
+            self._report_at = now + self._interval
             self._send_report(now)
 
     def ask_for_key_frames(self, now: float) -> None:

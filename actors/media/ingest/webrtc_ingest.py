@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 from attrs import evolve
 
 from actors.media.events import Post
 from actors.media.ingest.intake import Intake
 from actors.media.ingest.published_media import PublishedMedia
-from actors.media.ingest.publisher_feedback import PublisherFeedback
+from actors.media.ingest.publisher_feedback import REPORT_INTERVAL, PublisherFeedback
 from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.io.datagrams import Datagrams
 from actors.media.peer.transport import Transport, TransportServices
@@ -28,6 +29,8 @@ log = get_logger("media")
 
 class WebRtcIngest(PublishedMedia):
     """What the owner of a stream holds that a WebRTC peer publishes. Players attach to its `publication`."""
+
+    _report_interval: ClassVar = REPORT_INTERVAL
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class WebRtcIngest(PublishedMedia):
             cname=self.publication.stream_id,
             send=self._send_rtcp,
             ssrc=roles.reports_as,
+            interval=self._report_interval,
         )
         self._silent_at = math.inf
         self._transport = Transport(services, offer, self, session_id, post, roles)

@@ -8,7 +8,8 @@ from attrs import define
 
 from actors.media import relay_legs
 from actors.media.events import Connected, MediaRefused, PeerClosed
-from actors.media.ingest.relay_ingest import RelayIngest
+from actors.media.ingest.publisher_feedback import REPORT_INTERVAL
+from actors.media.ingest.relay_ingest import LEG_REPORT_INTERVAL, RelayIngest
 from actors.media.relay_legs import MOST_PROMISED
 from actors.media.relay_playback import RelayPlayback
 from config.values.addresses import AddressPair
@@ -98,6 +99,14 @@ async def test_legs_between_the_same_addresses_are_told_apart() -> None:
         assert [leg.source.key_frames_asked > before for leg, before in zip(legs, asked, strict=True)] == [
             False, True, False,
         ]  # fmt: skip
+
+
+async def test_an_edge_reports_less_often_than_a_publisher_is_told() -> None:
+    async with media_rig() as rig:
+        began = rig.plane.context.clock()
+        leg = relay(rig, plain_source(rig), "one")
+        await connected(leg)
+        assert leg.ingest.deadline >= began + LEG_REPORT_INTERVAL > began + REPORT_INTERVAL
 
 
 async def test_the_end_of_one_leg_is_the_end_of_none_beside_it() -> None:
