@@ -21,6 +21,10 @@ from protocol.access.kicks import Kick
 
 log = get_logger("web")
 
+ONCE = """\
+With the header `Idempotency-Key` it is done once, and the same request gets the same answer for ten minutes. After
+`ban`, the header `X-Banned-Count` says how many bans were placed."""
+
 
 class Kicks:
     """One for the whole application: a key is used once, whatever the path."""

@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from protocol.access.roles import Role
-from protocol.rest.fields import NO_QUERY, FieldTable
+from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer, Operation
 from protocol.rest.query import MAX_PARAMETERS
+from protocol.rest.scope import SCOPE_QUERY
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 DONE: Final = Answer(description="done, with an empty body")
@@ -40,9 +41,9 @@ def acting_route(
     errors: Mapping[int, str],
     answer: Answer = DONE,
     *,
-    query: FieldTable = NO_QUERY,
+    query: FieldTable = SCOPE_QUERY,
 ) -> ApiRoute:
-    """A POST with a body that does something to streams: for operators."""
+    """A POST with a body that does something to streams or calls: for operators."""
     return ApiRoute(
         path=path,
         methods=("POST",),
@@ -52,6 +53,31 @@ def acting_route(
         fields=fields,
         query=query,
         answers=(answer,),
+        errors=dict(errors),
+    )
+
+
+def finding_route(
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    errors: Mapping[int, str],
+    found: Answer,
+    *,
+    query: FieldTable | None = SCOPE_QUERY,
+) -> ApiRoute:
+    """A search: by GET, or by POST with the filter as its body. See `searches.search_fields`."""
+    return ApiRoute(
+        path=path,
+        methods=("GET", "POST"),
+        endpoint=endpoint,
+        role=Role.VIEW,
+        summary=summary,
+        fields=fields,
+        query=query,
+        needs_body=False,
+        answers=(found,),
         errors=dict(errors),
     )
 

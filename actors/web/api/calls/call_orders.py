@@ -1,6 +1,5 @@
 """`/rest-api/call/startup` and `/rest-api/call/inject_...`: calls without a page, and what phones hear."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +11,7 @@ from actors.node.ports.call_control import NoSuchCall
 from actors.node.ports.call_order import CallOrderPort, NothingToInject, NotInjected
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, is_local
-from actors.web.api.routes import DONE, ApiRoute, Endpoint, acting_route
+from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
@@ -23,7 +22,6 @@ from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.resources import call_orders as rest
 from protocol.rest.schemas import object_of
-from protocol.rest.scope import SCOPE_QUERY
 
 _PATH: Final = "/rest-api/call"
 _NO_CALL: Final = "no call matches"
@@ -63,12 +61,14 @@ class CallOrderResource:
         stream, stop = "have a phone hear a stream", "have a phone hear its page again"
         sound = "have a phone hear a sound"
         return (
-            _acting("startup", self.startup, "begin a call", rest.STARTUP, _START_ERRORS, begun),
-            _acting("inject_stream/startup", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
-            _acting("inject_stream", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
-            _acting("inject_stream/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
-            _acting("inject_sound", self.inject_sound, sound, rest.INJECT_SOUND, _SOUND_ERRORS),
-            _acting("inject_sound/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
+            acting_route(f"{_PATH}/startup", self.startup, "begin a call", rest.STARTUP, _START_ERRORS, begun),
+            acting_route(
+                f"{_PATH}/inject_stream/startup", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS
+            ),
+            acting_route(f"{_PATH}/inject_stream", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
+            acting_route(f"{_PATH}/inject_stream/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
+            acting_route(f"{_PATH}/inject_sound", self.inject_sound, sound, rest.INJECT_SOUND, _SOUND_ERRORS),
+            acting_route(f"{_PATH}/inject_sound/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
         )
 
     async def startup(self, request: Request) -> Response:
@@ -132,17 +132,6 @@ class CallOrderResource:
         asked = evolve(asked, filter=narrowed(request.scope, asked.filter))
         note(request.scope, filter=given_conditions(asked.filter), name=asked.name or None)
         return asked
-
-
-def _acting(
-    method: str,
-    endpoint: Endpoint,
-    summary: str,
-    fields: FieldTable,
-    errors: Mapping[int, str],
-    answer: Answer = DONE,
-) -> ApiRoute:
-    return acting_route(f"{_PATH}/{method}", endpoint, summary, fields, errors, answer, query=SCOPE_QUERY)
 
 
 def _told(request: Request, asked: rest.Injection) -> dict[str, object]:

@@ -11,19 +11,17 @@ from actors.node.ports.call_control import CallControlPort, DigitsNotSent, NoSuc
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
-from actors.web.api.routes import ApiRoute, acting_route
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.routes import ApiRoute, acting_route, finding_route
+from actors.web.api.searches import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, JsonAnswer, empty_answer
 from config.settings import Settings
-from protocol.access.roles import Role
 from protocol.calls.info_texts import CallInfo
 from protocol.node.filters import given_conditions
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.operations import Answer
 from protocol.rest.resources import calls as rest
-from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
@@ -51,11 +49,8 @@ class CallResource:
                 "send digits to a phone",
                 rest.SEND_DTMF,
                 {**_ERRORS, 409: "the call is not up, or too many digits are waiting"},
-                query=SCOPE_QUERY,
             ),
-            acting_route(
-                f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended, query=SCOPE_QUERY
-            ),
+            acting_route(f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended),
         )
 
     async def find(self, request: Request) -> Response:
@@ -107,17 +102,6 @@ class CallResource:
     def _find_routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the calls, oldest first", schema=rest.CALLS, headers=(TOTAL_HEADER,))
         return tuple(
-            ApiRoute(
-                path=f"{_PATH}/{method}",
-                methods=("GET", "POST"),
-                endpoint=self.find,
-                role=Role.VIEW,
-                summary=summary,
-                fields=rest.FIND,
-                query=SCOPE_QUERY,
-                needs_body=False,
-                answers=(found,),
-                errors=_ERRORS,
-            )
+            finding_route(f"{_PATH}/{method}", self.find, summary, rest.FIND, _ERRORS, found)
             for method, summary in (("find", "find calls"), ("find_all", "list all calls, or find some"))
         )

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from actors.runtime.logs import get_logger
 from actors.web.api.kicks import Kicks
-from actors.web.api.routes import ApiRoute
-from actors.web.api.streams.streams import no_match, search_fields
+from actors.web.api.routes import ApiRoute, finding_route
+from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import LIFTED_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
@@ -29,16 +29,14 @@ class BanResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the bans that match", schema=array_of(rest.BAN), headers=(TOTAL_HEADER,))
         return (
-            ApiRoute(
-                path="/rest-api/bans/find_all",
-                methods=("GET", "POST"),
-                endpoint=self.find,
-                role=Role.VIEW,
-                summary="list all bans, or find some",
-                fields=rest.FIND,
-                needs_body=False,
-                answers=(found,),
-                errors={404: "no ban matches"},
+            finding_route(
+                "/rest-api/bans/find_all",
+                self.find,
+                "list all bans, or find some",
+                rest.FIND,
+                {404: "no ban matches"},
+                found,
+                query=None,
             ),
             ApiRoute(
                 path="/rest-api/bans/remove",

@@ -9,9 +9,9 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import used_up
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, ended_answer, nothing_found, scoped
-from actors.web.api.kicks import Kicks
+from actors.web.api.kicks import ONCE, Kicks
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams.streams import ONCE, find_routes, search_fields
+from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import (

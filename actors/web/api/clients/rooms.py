@@ -18,7 +18,7 @@ from actors.web.api.coverage import (
 )
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import (
@@ -64,7 +64,7 @@ class RoomResource:
         kicked = Answer(description="done, with an empty body", headers=(BANNED_HEADER,))
         once = self._kicks.once
         return (
-            *(_find_route(method, self.find, found) for method in ("find", "find_all")),
+            *find_routes("room", self.find, rest.FIND, found),
             _route("send", once(self.send), "send a message or data to a room", rest.SEND, sent),
             _route("kick", once(self.kick), "remove a member from a room", rest.KICK, kicked, query=rest.KICK_QUERY),
             _route("terminate", once(self.terminate), "end a room", rest.TERMINATE, ended),
@@ -121,21 +121,6 @@ class RoomResource:
     def _asked(self, request: Request, table: FieldTable = SCOPE_QUERY) -> RoomControl:
         """Those that the request is for: with `?scope=local` the rooms of this node only."""
         return self._rooms.here if is_local(request, table) else self._rooms
-
-
-def _find_route(method: str, endpoint: Endpoint, found: Answer) -> ApiRoute:
-    return ApiRoute(
-        path=f"/rest-api/room/{method}",
-        methods=("GET", "POST"),
-        endpoint=endpoint,
-        role=Role.VIEW,
-        summary="find rooms" if method == "find" else "list all rooms, or find some",
-        fields=rest.FIND,
-        query=SCOPE_QUERY,
-        needs_body=False,
-        answers=(found,),
-        errors={404: "no room matches", 503: NODES_SILENT},
-    )
 
 
 def _route(

@@ -20,15 +20,14 @@ from actors.node.ports.recorder import (
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, nothing_found
 from actors.web.api.recordings.records import NO_PUBLICATION, START_TIMEOUT, recording_refusal
-from actors.web.api.routes import ApiRoute, acting_route
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route, finding_route
+from actors.web.api.searches import search_fields
 from actors.web.callers import check_unbound, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
-from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import NO_QUERY
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.resources import record_groups as rest
@@ -54,28 +53,18 @@ class RecordGroupResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the groups and those that are recorded for them", schema=rest.GROUPS)
         return (
-            acting_route(
-                f"{_PATH}/startup", self.startup, "make a group of recordings, without members", rest.GROUP, _ERRORS
-            ),
-            acting_route(f"{_PATH}/add", self.add, "record a publication for a group", rest.GROUP_MEMBER, _ERRORS),
-            acting_route(
-                f"{_PATH}/remove",
-                self.remove,
-                "end the recording of a publication for a group",
-                rest.GROUP_MEMBER,
-                _ERRORS,
-            ),
-            acting_route(f"{_PATH}/terminate", self.terminate, "end a group and its recordings", rest.GROUP, _ERRORS),
-            ApiRoute(
-                path=f"{_PATH}/find_all",
-                methods=("GET", "POST"),
-                endpoint=self.find_all,
-                role=Role.VIEW,
-                summary="list the groups of recordings",
-                fields=rest.NO_FIELDS,
-                needs_body=False,
-                answers=(found,),
-                errors={404: "there are no groups", 503: NODES_SILENT},
+            _acting("startup", self.startup, "make a group of recordings, without members", rest.GROUP),
+            _acting("add", self.add, "record a publication for a group", rest.GROUP_MEMBER),
+            _acting("remove", self.remove, "end the recording of a publication for a group", rest.GROUP_MEMBER),
+            _acting("terminate", self.terminate, "end a group and its recordings", rest.GROUP),
+            finding_route(
+                f"{_PATH}/find_all",
+                self.find_all,
+                "list the groups of recordings",
+                rest.NO_FIELDS,
+                {404: "there are no groups", 503: NODES_SILENT},
+                found,
+                query=None,
             ),
         )
 
@@ -119,6 +108,10 @@ class RecordGroupResource:
             return nothing_found(request, "group of recordings", found)
         shown = [rest.group_object(each.uri, each.media_session_ids, each.file_name) for each in found.items]
         return JsonAnswer(shown, headers=coverage_headers(found.coverage))
+
+
+def _acting(method: str, endpoint: Endpoint, summary: str, fields: FieldTable) -> ApiRoute:
+    return acting_route(f"{_PATH}/{method}", endpoint, summary, fields, _ERRORS, query=NO_QUERY)
 
 
 async def _read(request: Request, parse: Callable[[bytes], T]) -> T:

@@ -16,19 +16,16 @@ from actors.node.ports.recorder import (
 )
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
-from actors.web.api.routes import ApiRoute, Endpoint, acting_route
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.routes import ApiRoute, acting_route, finding_route
+from actors.web.api.searches import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
-from protocol.access.roles import Role
 from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.resources import records as rest
-from protocol.rest.scope import SCOPE_QUERY
 
 START_TIMEOUT: Final = 10.0
 """Seconds that a recording may take to begin."""
@@ -56,21 +53,21 @@ class RecordResource:
         found = Answer(description="the recordings that run", schema=rest.RECORDINGS)
         start, stop = "record a publication", "end the recording of a publication"
         return (
-            _acting("/recorder/startup", self.startup, start, rest.STARTUP),
-            _acting("/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP),
-            _acting("/recorder/terminate", self.terminate, stop, rest.TERMINATE),
-            _acting("/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE),
-            ApiRoute(
-                path="/rest-api/recorder/find_all",
-                methods=("GET", "POST"),
-                endpoint=self.find_all,
-                role=Role.VIEW,
-                summary="list the recordings that run",
-                fields=rest.NO_FIELDS,
-                query=SCOPE_QUERY,
-                needs_body=False,
-                answers=(found,),
-                errors={404: "nothing is being recorded", 503: NODES_SILENT},
+            acting_route("/rest-api/recorder/startup", self.startup, start, rest.STARTUP, _ERRORS),
+            acting_route(
+                "/rest-api/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP, _ERRORS
+            ),
+            acting_route("/rest-api/recorder/terminate", self.terminate, stop, rest.TERMINATE, _ERRORS),
+            acting_route(
+                "/rest-api/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE, _ERRORS
+            ),
+            finding_route(
+                "/rest-api/recorder/find_all",
+                self.find_all,
+                "list the recordings that run",
+                rest.NO_FIELDS,
+                {404: "nothing is being recorded", 503: NODES_SILENT},
+                found,
             ),
         )
 
@@ -119,10 +116,6 @@ class RecordResource:
     def _asked(self, request: Request) -> RecorderPort:
         """Those that the request is for: with `?scope=local` what is recorded on this node only."""
         return self._recorder.here if is_local(request) else self._recorder
-
-
-def _acting(path: str, endpoint: Endpoint, summary: str, fields: FieldTable) -> ApiRoute:
-    return acting_route(f"/rest-api{path}", endpoint, summary, fields, _ERRORS, query=SCOPE_QUERY)
 
 
 def _publication(media_session_id: str) -> StreamFilter:

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from actors.hooks.trial import TrialReport
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStoreError
-from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams.streams import no_match, search_fields
+from actors.web.api.routes import ApiRoute, Endpoint, finding_route
+from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
 from config.apps import App, AppError, AppTable, TakenError
@@ -66,16 +66,14 @@ class AppResource:
         removed = Answer(description="it is removed", schema=rest.REMOVED)
         tested = Answer(description="how far the hook got, also if that was not far", schema=rest.TESTED)
         return (
-            ApiRoute(
-                path="/rest-api/app/find_all",
-                methods=("GET", "POST"),
-                endpoint=self.find,
-                role=Role.VIEW,
-                summary="list all applications, or find some",
-                fields=rest.FIND,
-                needs_body=False,
-                answers=(listed,),
-                errors={404: "no application matches"},
+            finding_route(
+                "/rest-api/app/find_all",
+                self.find,
+                "list all applications, or find some",
+                rest.FIND,
+                {404: "no application matches"},
+                listed,
+                query=None,
             ),
             self._route("add", self.add, "add an application", rest.ADD, changed),
             self._route("update", self.update, "change an application", rest.UPDATE, changed),

@@ -1,6 +1,6 @@
 """`/rest-api/rtsp/...` and `/rest-api/pull/rtmp/...`: the operator has sources captured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,25 +16,22 @@ from actors.node.ports.capture import (
     CapturePort,
     NoSuchCapture,
 )
-from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
-from actors.web.api.routes import ApiRoute, Endpoint, acting_route
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route, finding_route
+from actors.web.api.searches import search_fields
+from actors.web.api.streams.streams import BY_REST
 from actors.web.callers import check_unbound, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
-from protocol.access.roles import Role
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import FieldTable, Schema
 from protocol.rest.operations import Answer
 from protocol.rest.paging import Found
 from protocol.rest.resources import captures as rest
-from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
-BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 _NOT_CAPTURED: Final = "this source is not captured"
 _AMBIGUOUS: Final = (
     "several sources look like this without their secrets; give the whole URI, or end their streams by name"
@@ -59,13 +56,13 @@ class CaptureResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         rtsp, rtmp = "/rest-api/rtsp", "/rest-api/pull/rtmp"
         return (
-            _acting(f"{rtsp}/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS),
+            acting_route(f"{rtsp}/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS),
             _listing(f"{rtsp}/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
             _listing(f"{rtsp}/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
-            _acting(f"{rtsp}/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, _END_ERRORS),
-            _acting(f"{rtmp}/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
+            acting_route(f"{rtsp}/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, _END_ERRORS),
+            acting_route(f"{rtmp}/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
             _listing(f"{rtmp}/find_all", self.find_pulled, "list captured RTMP sources", rest.NO_FIELDS, rest.PULLED),
-            _acting(f"{rtmp}/terminate", self.end_pull, "end a capture", rest.PULL_TERMINATE, _END_ERRORS),
+            acting_route(f"{rtmp}/terminate", self.end_pull, "end a capture", rest.PULL_TERMINATE, _END_ERRORS),
         )
 
     async def startup(self, request: Request) -> Response:
@@ -168,20 +165,6 @@ def _pulled(capture: CaptureDescription) -> dict[str, Any]:
     }
 
 
-def _acting(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, errors: Mapping[int, str]) -> ApiRoute:
-    return acting_route(path, endpoint, summary, fields, errors, query=SCOPE_QUERY)
-
-
 def _listing(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, found: Schema) -> ApiRoute:
-    return ApiRoute(
-        path=path,
-        methods=("GET", "POST"),
-        endpoint=endpoint,
-        role=Role.VIEW,
-        summary=summary,
-        fields=fields,
-        query=SCOPE_QUERY,
-        needs_body=False,
-        answers=(Answer(description="the captures", schema=found),),
-        errors={404: _NOT_CAPTURED, 503: NODES_SILENT},
-    )
+    listed = Answer(description="the captures", schema=found)
+    return finding_route(path, endpoint, summary, fields, {404: _NOT_CAPTURED, 503: NODES_SILENT}, listed)

@@ -1,6 +1,6 @@
 """`/rest-api/push/...`: publications are pushed to RTMP servers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,19 +20,16 @@ from actors.node.ports.push import (
 )
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
-from actors.web.api.routes import DONE, ApiRoute, Endpoint, acting_route
-from actors.web.api.streams.streams import search_fields
+from actors.web.api.routes import ApiRoute, acting_route, finding_route
+from actors.web.api.searches import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
-from protocol.access.roles import Role
 from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.resources import pushes as rest
-from protocol.rest.scope import SCOPE_QUERY
 
 _PATH: Final = "/rest-api/push"
 _NO_PUSH: Final = "there is no such push"
@@ -62,18 +59,23 @@ class PushResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the pushes that run", schema=rest.PUSHES)
         begun = Answer(description="the push, which now connects to its target", schema=rest.PUSH)
+        none = {404: "no push matches", 503: NODES_SILENT}
         gone = {404: _NO_PUSH, 503: NODES_SILENT}
         sound_errors = {**gone, 404: f"{_NO_PUSH}, or {_NO_SOUND}", 409: "the push cannot play it now"}
-        start = _acting("startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, _LIMITS, begun)
+        start = acting_route(
+            f"{_PATH}/startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, _LIMITS, begun
+        )
         return (
             start,
-            _find_route("find", self.find, "find pushes", rest.FIND, found),
-            _find_route("find_all", self.find_all, "list all pushes", rest.NO_FIELDS, found),
-            _acting("terminate", self.terminate, "end a push", rest.ONE, gone),
-            _acting("mute", self.mute, "send silence in the place of the sound", rest.ONE, gone),
-            _acting("unmute", self.unmute, "send the sound again", rest.ONE, gone),
-            _acting("sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, sound_errors),
-            _acting("sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, gone),
+            finding_route(f"{_PATH}/find", self.find, "find pushes", rest.FIND, none, found),
+            finding_route(f"{_PATH}/find_all", self.find_all, "list all pushes", rest.NO_FIELDS, none, found),
+            acting_route(f"{_PATH}/terminate", self.terminate, "end a push", rest.ONE, gone),
+            acting_route(f"{_PATH}/mute", self.mute, "send silence in the place of the sound", rest.ONE, gone),
+            acting_route(f"{_PATH}/unmute", self.unmute, "send the sound again", rest.ONE, gone),
+            acting_route(f"{_PATH}/sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, sound_errors),
+            acting_route(
+                f"{_PATH}/sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, gone
+            ),
         )
 
     async def startup(self, request: Request) -> Response:
@@ -195,29 +197,3 @@ def _shown(push: PushDescription) -> dict[str, Any]:
 def _refusal(refused: PushRefused) -> RestError:
     status = _STATUSES.get(refused.setting, HTTPStatus.SERVICE_UNAVAILABLE)
     return RestError(status, refused.info, setting=refused.setting or None)
-
-
-def _acting(
-    method: str,
-    endpoint: Endpoint,
-    summary: str,
-    fields: FieldTable,
-    errors: Mapping[int, str],
-    answer: Answer = DONE,
-) -> ApiRoute:
-    return acting_route(f"{_PATH}/{method}", endpoint, summary, fields, errors, answer, query=SCOPE_QUERY)
-
-
-def _find_route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
-    return ApiRoute(
-        path=f"{_PATH}/{method}",
-        methods=("GET", "POST"),
-        endpoint=endpoint,
-        role=Role.VIEW,
-        summary=summary,
-        fields=fields,
-        query=SCOPE_QUERY,
-        needs_body=False,
-        answers=(answer,),
-        errors={404: "no push matches", 503: NODES_SILENT},
-    )

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStoreError
-from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams.streams import no_match, search_fields
+from actors.web.api.routes import ApiRoute, Endpoint, finding_route
+from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
 from protocol.access.roles import Role
@@ -45,16 +45,14 @@ class SourceResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="those that match", schema=array_of(rest.SOURCE), headers=(TOTAL_HEADER,))
         return (
-            ApiRoute(
-                path="/rest-api/source/find_all",
-                methods=("GET", "POST"),
-                endpoint=self.find,
-                role=Role.VIEW,
-                summary="list the sources that have names, or find one",
-                fields=rest.FIND,
-                needs_body=False,
-                answers=(found,),
-                errors={403: "the login is bound to applications", 404: "no source matches"},
+            finding_route(
+                "/rest-api/source/find_all",
+                self.find,
+                "list the sources that have names, or find one",
+                rest.FIND,
+                {403: "the login is bound to applications", 404: "no source matches"},
+                found,
+                query=None,
             ),
             self._route("add", self.add, "give a source a name", rest.ADD, {409: "the name is taken"}),
             self._route("update", self.update, "give a name another source", rest.UPDATE, {404: "no such name"}),

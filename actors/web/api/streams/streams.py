@@ -1,8 +1,5 @@
 """`/rest-api/stream/...`"""
 
-from collections.abc import Iterator
-from typing import Any
-
 import trio
 from attrs import evolve
 from starlette.requests import Request
@@ -20,38 +17,31 @@ from actors.web.api.coverage import (
     ended_answer,
     nothing_found,
     scoped,
-    without_scope,
 )
-from actors.web.api.kicks import Kicks
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.kicks import ONCE, Kicks
+from actors.web.api.routes import ApiRoute
+from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields, client_address
 from actors.web.responses import (
     COUNT_HEADER,
     TOTAL_HEADER,
     ListAnswer,
-    error_answer,
 )
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
-from protocol.rest.errors import not_found
-from protocol.rest.fields import FieldTable
-from protocol.rest.json_body import decode_optional_object
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.resources import streams as rest
 from protocol.rest.schemas import STREAM, array_of
-from protocol.rest.scope import FIND_STREAMS_QUERY, RELAYS, SCOPE_QUERY
+from protocol.rest.scope import FIND_STREAMS_QUERY, RELAYS
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
 
 BY_REST = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 """Why a stream ends that a terminate request matched."""
-ONCE = """\
-With the header `Idempotency-Key` it is done once, and the same request gets the same answer for ten minutes. After
-`ban`, the header `X-Banned-Count` says how many bans were placed."""
 
 
 class StreamResource:
@@ -91,7 +81,7 @@ class StreamResource:
                 answers=(stopped,),
                 errors={404: "no stream matches", 503: NODES_SILENT},
             ),
-            *find_routes("stream", self.find, rest.FIND, found, FIND_STREAMS_QUERY),
+            *find_routes("stream", self.find, rest.FIND, found, query=FIND_STREAMS_QUERY),
         )
 
     async def terminate(self, request: Request) -> Response:
@@ -133,49 +123,10 @@ class StreamResource:
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)})
 
 
-# -- shared with the connection group ----------------------------------------------------------------------------------
-
-
-def find_routes(
-    noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer, query: FieldTable = SCOPE_QUERY
-) -> Iterator[ApiRoute]:
-    """`find`, and `find_all`, which does the same: the SDK calls it by GET without a filter."""
-    for method, summary in (("find", f"find {noun}s"), ("find_all", f"list all {noun}s, or find some")):
-        yield ApiRoute(
-            path=f"/rest-api/{noun}/{method}",
-            methods=("GET", "POST"),
-            endpoint=endpoint,
-            role=Role.VIEW,
-            summary=summary,
-            fields=fields,
-            query=query,
-            needs_body=False,
-            answers=(found,),
-            errors={404: f"no {noun} matches", 503: NODES_SILENT},
-        )
-
-
-async def search_fields(request: Request, table: FieldTable, query: FieldTable = SCOPE_QUERY) -> dict[str, Any]:
-    """The fields of a find: of the JSON body, or, without one, of the query string of a GET.
-
-    `query`: what else is in the query string.
-    """
-    body = await request.body()
-    if request.method == "POST" or body:
-        return decode_optional_object(body)
-    return table.from_query(without_scope(read_query(request.scope["query_string"]), query))
-
-
 def _with_relays(request: Request) -> bool | None:
     """Whether `?relays=true` is there, which has been checked."""
     value = read_query(request.scope["query_string"]).get(RELAYS.name)
     return None if value is None else RELAYS.read(value) or None
-
-
-def no_match(request: Request, noun: str) -> Response:
-    """404, as WCS answers when a filter matches nothing."""
-    headers = {COUNT_HEADER: "0"} if request.url.path.endswith("/terminate") else None
-    return error_answer(not_found(f"no {noun} matches"), request.url.path, headers)
 
 
 def _log_terminate(request: Request, query: StreamFilter, answer: rest.TerminateAnswer, *, dry_run: bool) -> None:
