@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from protocol.common.growing_pause import GrowingPause
 from protocol.common.transitions import Transitions
 
 WINDOW: Final = 20
@@ -112,7 +113,7 @@ class Breaker:
     _failures: deque[tuple[float, bool]] = field(init=False, factory=lambda: deque(maxlen=WINDOW))
     """When each of the last calls ended, and whether it failed."""
     _era: int = field(init=False, default=0)
-    _rest: float = field(init=False, default=FIRST_REST)
+    _rest: GrowingPause = field(init=False, factory=lambda: GrowingPause(FIRST_REST, LONGEST_REST))
     _probe: Ticket | None = field(init=False, default=None)
 
     def refuses(self, now: float) -> bool:
@@ -155,7 +156,7 @@ class Breaker:
         self._failures.append((now, failed))
         recent = sum(failed and now - ended <= WINDOW_SECONDS for ended, failed in self._failures)
         if failed and recent >= FAILURES:
-            self._rest = FIRST_REST
+            self._rest.reset()
             self._open(BreakerEvent.TOO_MANY_FAILURES, now)
 
     def _end_probe(self, result: CallResult, now: float) -> None:
@@ -164,7 +165,6 @@ class Breaker:
             case CallResult.ANSWERED:
                 self._enter(BreakerEvent.PROBE_ANSWERED)
             case CallResult.FAILED:
-                self._rest = min(self._rest * 2, LONGEST_REST)
                 self._open(BreakerEvent.PROBE_FAILED, now)
             case CallResult.WITHDRAWN:
                 self.open_until = now
@@ -176,7 +176,7 @@ class Breaker:
             self._end_probe(CallResult.FAILED, probe.probe_until)
 
     def _open(self, event: BreakerEvent, now: float) -> None:
-        self.open_until = now + self._rest * (1 + JITTER * (2 * self._random() - 1))
+        self.open_until = now + self._rest.next() * (1 + JITTER * (2 * self._random() - 1))
         self._enter(event)
 
     def _enter(self, event: BreakerEvent) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from protocol.common.growing_pause import GrowingPause
+
 FIRST_DELAY: Final = 0.25
 """Seconds before the first start anew; each further one takes twice as long."""
 MOST_DEATHS: Final = 6
@@ -15,10 +17,14 @@ class Restarts:
 
     def __init__(self) -> None:
         self._deaths = 0
+        self._pause = GrowingPause(FIRST_DELAY)
 
     def died(self, lived: float) -> float | None:
         """It has died after so many seconds: how long to wait before it is started again; None: not any more."""
-        self._deaths = 1 if lived >= HEALTHY_AFTER else self._deaths + 1
+        if lived >= HEALTHY_AFTER:
+            self._deaths = 0
+            self._pause.reset()
+        self._deaths += 1
         if self._deaths >= MOST_DEATHS:
             return None
-        return FIRST_DELAY * 2.0 ** (self._deaths - 1)
+        return self._pause.next()

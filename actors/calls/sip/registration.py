@@ -17,6 +17,7 @@ from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from config.settings import Settings
+from protocol.common.growing_pause import GrowingPause
 from protocol.sip.accounts.account import SipAccount
 from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 from protocol.sip.events import CallArrived, RegistrationEvent, RegistrationFailed, RegistrationSucceeded
@@ -33,11 +34,6 @@ FINAL: Final = frozenset({401, 403, 404, 407, 416, 420, 484, 604})
 """Refusals after which another try would be no better, and might have the server ban us."""
 
 log = get_logger("sip")
-
-
-def retry_delay(failures: int) -> float:
-    """The pause after so many failures in a row and one more."""
-    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 10))
 
 
 class RegistrationOwner(Protocol):
@@ -76,7 +72,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
         self._endpoint, self._settings = endpoint, settings
         self._id: str | None = None
         self._turn = 0
-        self._failures = 0
+        self._pause = GrowingPause(FIRST_RETRY, LAST_RETRY)
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     def __repr__(self) -> str:
@@ -166,7 +162,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
         self._id = self._endpoint.register(plan, self.account.credentials, self)
 
     def _succeeded(self, event: RegistrationSucceeded) -> None:
-        self._failures = 0
+        self._pause.reset()
         if not self.is_registered:
             self.state, self._last_failure = RegistrationState.REGISTERED, (0, "")
             self._log.info("registered at SIP server", **self.end_log_fields(), expires=event.expires)
@@ -181,9 +177,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
         self._drop(gives_back=False)
         self._log.warning("SIP registration failed", **self.end_log_fields(), status=status, why=reason)
         if status not in FINAL:
-            delay = retry_delay(self._failures)
-            self._failures += 1
-            self._remind(max(delay, min(retry_after or 0.0, 3_600.0)) * uniform(0.9, 1.1))
+            self._remind(max(self._pause.next(), min(retry_after or 0.0, 3_600.0)) * uniform(0.9, 1.1))
         if self._owner is not None:
             self._owner.registration_failed(status, reason)
 

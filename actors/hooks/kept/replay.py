@@ -24,6 +24,7 @@ from actors.hooks.sender import HookSender
 from actors.storage.hook_spool import SpoolFileError
 from config.apps import App
 from config.settings import HookOrder, Settings
+from protocol.common.growing_pause import GrowingPause
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import DEFAULT_METHOD_CONFIG, Answered
 from protocol.hooks.kept_hook import KeptHook, is_undelivered
@@ -62,7 +63,7 @@ class _Round:
     after: int = 0
     passed_over: set[str] = field(factory=set)
     """Lanes whose next hook has failed in this round."""
-    pause: float = 0.0
+    pause: GrowingPause = field(factory=lambda: GrowingPause(FIRST_PAUSE, LONGEST_PAUSE))
     insists: bool = False
     asked: trio.Event = field(factory=trio.Event)
     """Set when an operator wants it to go on now."""
@@ -114,7 +115,7 @@ class HookReplay:
         round_ = self._rounds.get(key)
         if round_ is None:
             return False
-        round_.pause = 0.0
+        round_.pause.reset()
         round_.insists |= insists
         round_.starts_over = True
         round_.asked.set()
@@ -151,11 +152,12 @@ class HookReplay:
         if page.is_down:
             round_.begin_again()
         if not page.has_failed:
-            round_.pause = 0.0
+            round_.pause.reset()
             return
         round_.insists = False
-        round_.pause = FIRST_PAUSE if page.answered else min(max(FIRST_PAUSE, round_.pause * 2), LONGEST_PAUSE)
-        await self._rest(round_, round_.pause)
+        if page.answered:
+            round_.pause.reset()
+        await self._rest(round_, round_.pause.next())
 
     async def _at_the_end(self, round_: _Round) -> None:
         if round_.after:

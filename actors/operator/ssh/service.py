@@ -19,6 +19,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.account_store import AccountStore
 from actors.storage.state_folder import StateFolder
 from protocol.access.accounts import AccountTable
+from protocol.common.growing_pause import GrowingPause
 
 log = get_logger("ssh")
 
@@ -86,13 +87,15 @@ class SshService:
         log.info("ssh is open", cause="there is a user now")
 
     async def _keep_running(self, listener: int) -> None:
-        pause = SHORTEST_PAUSE
+        pause = GrowingPause(SHORTEST_PAUSE, LONGEST_PAUSE)
         while True:
             started = trio.current_time()
             code = await self._run_helper(listener)
-            log.error("ssh helper ended", exit_code=code, starts_again_in=pause)
-            await trio.sleep(pause)
-            pause = SHORTEST_PAUSE if trio.current_time() - started > CALM else min(2 * pause, LONGEST_PAUSE)
+            if trio.current_time() - started > CALM:
+                pause.reset()
+            seconds = pause.next()
+            log.error("ssh helper ended", exit_code=code, starts_again_in=seconds)
+            await trio.sleep(seconds)
 
     async def _run_helper(self, listener: int) -> int:
         process = await trio.lowlevel.open_process(

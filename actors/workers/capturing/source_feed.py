@@ -14,6 +14,7 @@ from actors.runtime.logs import get_logger
 from actors.workers.capturing.capturing import DENIED, DIED, NO_FILE, CaptureSource, Capturing
 from actors.workers.capturing.processor_share import COPIED
 from actors.workers.processes.worker import WorkerServices
+from protocol.common.growing_pause import GrowingPause
 from protocol.stream.info_texts import StreamInfo
 from protocol.taps import TapError, TrackFormat
 
@@ -92,7 +93,7 @@ class SourceFeed:
 
     async def run(self) -> None:
         """Until the source is over for good; the last thing that it does is to tell so."""
-        pause = FIRST_PAUSE
+        pause = GrowingPause(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             began = trio.current_time()
             why = self.why = await self._connect()
@@ -107,11 +108,11 @@ class SourceFeed:
                 self._post(Failed(info=info))
                 return
             if trio.current_time() - began >= LASTED:
-                pause = FIRST_PAUSE
+                pause.reset()
             self.reconnects += 1
-            log.warning("source lost", name=self._source.name, why=why, retry_s=pause)
-            await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            seconds = pause.next()
+            log.warning("source lost", name=self._source.name, why=why, retry_s=seconds)
+            await trio.sleep(seconds)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from actors.runtime.logs import get_logger
 from actors.workers.processes.worker import WorkerServices
 from actors.workers.pushing.push_connection import AddressForbidden, AddressRule, TargetUnreachable, connect
 from actors.workers.pushing.push_worker import PushJob, PushWorker
+from protocol.common.growing_pause import GrowingPause
 from protocol.rtmp.authentication import MOST_CONNECTIONS
 
 LONGEST_DELAY: Final = 30.0
@@ -159,7 +160,7 @@ class Push:
 
     async def _connect_until_over(self) -> None:
         request = self.request
-        tried = 0
+        tried, pause = 0, GrowingPause(request.retry_delay, LONGEST_DELAY)
         while True:
             began = trio.current_time()
             why, lasted = await self._try()
@@ -171,11 +172,12 @@ class Push:
                 continue
             if lasted >= STEADY:
                 tried = 0
+                pause.reset()
             if tried >= request.retries or why in FINAL:
                 self.cause = why
                 return
             self.status = PushStatus.RETRYING
-            await trio.sleep(min(LONGEST_DELAY, request.retry_delay * 2**tried))
+            await trio.sleep(pause.next())
             tried += 1
             self.status = PushStatus.CONNECTING
 

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.phone_line import CallListener, PhoneLine
-from actors.calls.sip.registration import Registration, retry_delay
+from actors.calls.sip.registration import Registration
 from actors.runtime.actor import StopReason
 from config.settings import Settings
 from protocol.sip.accounts.account import SipAccount, make_account
@@ -207,10 +207,6 @@ async def test_a_registration_that_stops_while_its_server_is_looked_up_leaves_no
         actor.stop(END)
         await actor.run()
         assert (transport.requests, endpoint.registration_count) == ([], 0)
-
-
-def test_pauses_grow_to_their_limit_and_not_beyond_however_often_it_fails() -> None:
-    assert [retry_delay(failures) for failures in (0, 1, 4, 2_000)] == [30.0, 60.0, 300.0, 300.0]
 
 
 async def test_a_lost_connection_of_tls_has_its_registrations_made_again_and_none_too_often(
