@@ -3,6 +3,7 @@
     cluster      all parts put together
     membership   this node as a member: it joins, beats, hears who else is there, and leaves
     names        who publishes under which name on any node; `directory` asks for one
+    singles      what else there is one of in the cluster, claimed as names are
     balancing    to which node a page is sent
     registry/    what is asked of Redis, and the one connection to it
     requests/    requests to other nodes, their replies, and what is done for another node

@@ -8,34 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.node.drain import Drain, NotDrainable
 from protocol.node.server_state import ServerState
-
-
-class Streams:
-    """Some publications, and players, which may be waiting for a stream that nobody publishes."""
-
-    def __init__(self, publications: int) -> None:
-        self.stream_counts = publications, 7
-        self._ended = trio.Event()
-
-    async def until_change(self) -> None:
-        await self._ended.wait()
-
-    def end_one(self) -> None:
-        self.stream_counts = self.stream_counts[0] - 1, 7
-        self._ended.set()
-        self._ended = trio.Event()
-
-
-class Watched:
-    """A drain that runs; `ended_at`: when it was over."""
-
-    def __init__(self, drain: Drain) -> None:
-        self._drain = drain
-        self.ended_at = math.inf
-
-    async def run(self) -> None:
-        await self._drain.run()
-        self.ended_at = trio.current_time()
+from tests.support.servers.drains import Streams, Watched
 
 
 async def test_it_is_over_when_the_last_publication_has_ended(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

@@ -22,7 +22,7 @@ from tests.support.capture.rtsp_source import make_media
 from tests.support.media.media_rig import media_rig
 from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer
+from tests.support.webrtc.h264_peer import h264_peer
 from tests.support.webrtc.media_peer import MediaPeer, Received, vp8_delta, vp8_key_frame
 from tests.support.workers.rtmp_server import rtmp_server
 
@@ -106,7 +106,7 @@ async def captured(seconds: float) -> None:
                 pushing.start()
                 pulled = {"uri": uri, "localStreamName": "news"}
                 (await server.rest.post("/rest-api/pull/rtmp/pull", json=pulled)).raise_for_status()
-                peer = h264_viewer()
+                peer = h264_peer()
                 seen = watch(peer)
                 await client.play("news", peer=peer)
                 await trio.sleep(2)  # what came at once, with the last key frame, is not live

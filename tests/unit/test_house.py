@@ -64,6 +64,26 @@ def test_one_name_is_one_class() -> None:
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
+def test_no_test_is_imported_by_another_module() -> None:
+    """What two tests share is in tests/support. A test runs alone, and may be moved or removed alone."""
+    imported = {
+        f"{name_of(path)}: {module}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        for module in imports_of(node)
+        if module.startswith("tests.") and any(part.startswith("test_") for part in module.split("."))
+    }
+    assert imported == set()
+
+
+def imports_of(node: ast.AST) -> Iterator[str]:
+    """The modules that a statement imports, or may import."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def test_the_root_of_actors_is_the_way_in() -> None:
     assert {path.stem for path in (ROOT / "actors").glob("*.py")} <= {"__init__", "daemon", "server", "cli"}
 

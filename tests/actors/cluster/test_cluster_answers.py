@@ -8,9 +8,8 @@ from actors.runtime.actor import StopReason
 from protocol.cluster.messages import NodeRequest
 from protocol.cluster.owner_messages import StopRecording
 from protocol.rest.resources.streams import terminate_status
-from tests.actors.cluster.test_cluster_nodes import NEWS, SOON, World, published, terminate
-from tests.actors.cluster.test_cluster_nodes import world as world
 from tests.support.cluster.cluster_simulation import TERMINATED, SimulatedStream
+from tests.support.cluster.growing_world import NEWS, SOON, World, published, terminate
 
 
 async def test_a_terminate_for_which_there_was_no_room_is_carried_out_later(

@@ -9,14 +9,9 @@ from trio.testing import MockClock
 from actors.cluster.requests.draining import LONGEST
 from actors.node.drain import Drain, NotDrainable
 from actors.node.ports.drain import LocalDrain
-from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.server_state import ServerState
-from tests.actors.cluster.test_cluster_nodes import World, published, world
-from tests.actors.test_drain import Streams, Watched
-
-__all__ = ["world"]
-
-SOON = 2 * BEAT_INTERVAL
+from tests.support.cluster.growing_world import SOON, World, published
+from tests.support.servers.drains import Streams, Watched
 
 
 async def test_a_node_drains_and_serves_again_as_another_one_is_told(autojump_clock: MockClock, world: World) -> None:

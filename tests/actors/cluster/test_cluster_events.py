@@ -9,17 +9,13 @@ from trio.testing import MockClock
 from actors.cluster.shared.events import WANTED_FOR
 from actors.web.api.server.monitoring import Monitoring
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch
-from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.messages import Notice
 from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
-from tests.actors.cluster.test_cluster_nodes import World, world
-from tests.actors.web.test_web_events import Reader, read
 from tests.support.cluster.cluster_simulation import SimulatedNode
+from tests.support.cluster.growing_world import SOON, World
+from tests.support.web.memory_event_reader import Reader, read
 
-__all__ = ["world"]
-
-SOON = 2 * BEAT_INTERVAL
 STATUS = EventType.STREAM_STATUS
 
 

@@ -1,8 +1,5 @@
 """Nodes of a cluster when something is wrong with one of them, over a registry in memory."""
 
-import random
-from collections.abc import AsyncIterator
-
 import pytest
 import trio
 import trio.lowlevel
@@ -10,52 +7,13 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.cluster.ends import End
-from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
+from protocol.cluster.members import LEASE, MemberInfo
 from protocol.cluster.messages import EndStreams, FindStreams, NodeRequest
 from protocol.cluster.owner_messages import StopRecording
 from protocol.cluster.rooms.messages import ELSEWHERE, RoomWords
-from protocol.node.filters import StreamFilter
-from protocol.rest.resources.streams import TerminateAnswer, terminate_status
-from tests.support.cluster.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
-from tests.support.redis.memory_redis import MemoryRedis
-
-NEWS = StreamFilter(name="news")
-SOON = 2 * BEAT_INTERVAL
-
-
-class World:
-    """A registry, and nodes that are added one by one."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.redis = MemoryRedis()
-        self.tally = Tally()
-        self._nursery = nursery
-
-    async def node(self, name: str, *, node: str | None = None) -> SimulatedNode:
-        """A node that runs; `node`: its id, if it is a copy of another one's."""
-        added = SimulatedNode(self.redis, name, random.Random(1), self.tally, identity=node or name)
-        self._nursery.start_soon(added.run)
-        await wait_all_tasks_blocked()
-        await trio.sleep(SOON)
-        return added
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with trio.open_nursery() as nursery:
-        yield World(nursery)
-        nursery.cancel_scope.cancel()
-
-
-async def published(node: SimulatedNode, name: str = "news") -> SimulatedStream:
-    node.publish(name)
-    await trio.sleep(0.1)
-    return node.streams()[-1]
-
-
-async def terminate(node: SimulatedNode) -> TerminateAnswer:
-    deadline = trio.current_time() + 5
-    return await node.cluster.control.terminate(NEWS, TERMINATED, dry_run=False, deadline=deadline)
+from protocol.rest.resources.streams import terminate_status
+from tests.support.cluster.cluster_simulation import TERMINATED
+from tests.support.cluster.growing_world import NEWS, SOON, World, published, terminate
 
 
 async def test_the_earlier_start_of_a_copied_node_takes_no_names(

@@ -14,9 +14,9 @@ from actors.cluster.owned.keyed_requests import WAIT, ClusterRequests
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.rest.idempotency import KEPT_SECONDS, MAX_KEYS_PER_CALLER
-from tests.actors.web.test_web_idempotency import KEY, STREAMS, SlowWorld
 from tests.support.cluster.cluster_simulation import SimulatedNode
 from tests.support.cluster.owned_nodes import OwnedNodes, owned_nodes
+from tests.support.web.slow_world import KEY, STREAMS, SlowWorld
 from tests.support.web.stream_world import stream
 from tests.support.web.web_rig import client_of
 

@@ -7,8 +7,8 @@ from trio.testing import MockClock
 
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from config.live import Live
-from tests.actors.hooks.test_hooks_keepalive import keep_alive_settings, stream, walker_over
 from tests.support.hooks.hook_rig import TEST_OVER, hook_rig, status
+from tests.support.hooks.keep_alive_rig import keep_alive_settings, stream, walker_over
 
 
 async def test_a_limited_time_ends_also_when_it_is_told_after_keep_alives_were_turned_off(

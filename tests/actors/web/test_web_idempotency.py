@@ -1,7 +1,5 @@
 """`Idempotency-Key`: a request that is repeated is carried out once."""
 
-from typing import Any
-
 import httpx
 import pytest
 import trio
@@ -13,28 +11,11 @@ from actors.runtime.actor import StopReason
 from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer
+from tests.support.web.slow_world import KEY, STREAMS, SlowWorld
 from tests.support.web.stream_world import StreamWorld, connection, stream
 from tests.support.web.web_rig import client_of
 
-STREAMS = "/rest-api/stream/terminate"
 CONNECTIONS = "/rest-api/connection/terminate"
-KEY = {"Idempotency-Key": "k1"}
-
-
-class SlowWorld(StreamWorld):
-    """Stops streams only once it may."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.may_stop = trio.Event()
-        self.asked = 0
-
-    async def terminate(
-        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
-    ) -> TerminateAnswer:
-        self.asked += 1
-        await self.may_stop.wait()
-        return await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
 
 
 class SilentWorld(StreamWorld):

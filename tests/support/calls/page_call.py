@@ -12,7 +12,10 @@ from attrs import define, field
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import (
     CallAcknowledged,
+    OfferArrived,
 )
+from protocol.sip.messages.media_description import parse_description
+from protocol.webrtc.sdp import Direction
 from tests.support.calls.sip_phone import SipPhone, sip_phone
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, Frame, WcsClient
@@ -89,3 +92,19 @@ async def established(client: WcsClient, phone: SipPhone) -> PageCall:
     await made.connect()
     await made.status("talk", "ESTABLISHED")
     return made
+
+
+async def page_holds(made: PageCall, phone: SipPhone) -> None:
+    """The page puts the phone on hold, and takes it back."""
+    client = made.client
+    for message, direction, answered, status in (
+        ("hold", Direction.SENDONLY, Direction.RECVONLY, "HOLD"),
+        ("unhold", Direction.SENDRECV, Direction.SENDRECV, "ESTABLISHED"),
+    ):
+        client.frames.clear()
+        await made.command(message)
+        offer = (await phone.event(OfferArrived)).offer
+        assert offer is not None
+        assert parse_description(offer).audio.direction is direction
+        phone.does("accept_offer", phone.description(offer, answered))
+        await made.status("hold" if message == "hold" else "talk", status)

@@ -5,12 +5,11 @@ from pathlib import Path
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.sip.events import CallEnded
-from tests.support.calls.page_call import ACCOUNT, PageCall, established, world
+from tests.support.calls.page_call import ACCOUNT, PageCall, established, page_holds, world
 from tests.support.hooks.backend import open_backend
 from tests.support.hooks.behaviours import allow, app_config, deny, rewrite
 from tests.support.session.wcs_client import wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
-from tests.wire.calls.test_calls import page_holds
 
 DENIABLE = ("OnCallEvent", "answer", "hold", "unhold", "sendDtmf")
 

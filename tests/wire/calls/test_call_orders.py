@@ -1,6 +1,5 @@
 """Calls without a page, calls as streams, and what phones hear in the page's place; through the whole server."""
 
-import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,51 +11,20 @@ from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.g711 import encoded
 from protocol.calls.info_texts import CallInfo
-from protocol.sip.events import CallAcknowledged, CallEnded
+from protocol.sip.events import CallEnded
 from tests.support.calls.page_call import ACCOUNT, call, world
-from tests.support.calls.sip_phone import SipPhone
+from tests.support.calls.rest_calls import CALL, LOGIN, answer, hears, hears_frames, order, until_live, wave
 from tests.support.hooks.backend import ScriptedBackend, open_backend
 from tests.support.hooks.behaviours import allow, deny
 from tests.support.media.media_rig import until
-from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
 
-LOGIN = {key: ACCOUNT[key] for key in ("sipLogin", "sipPassword", "sipDomain")}
 KEEP_ALIVE: dict[str, Any] = {
     "keep_alive_streaming_sessions_enabled": True,
     "streaming_sessions_keep_alive_interval": 0.1,
     "streaming_sessions_keep_alive_app_keys": ("defaultApp",),
 }
-CALL: dict[str, Any] = {"callId": "c1", "callee": "1000", "toStream": "line", **LOGIN}
-
-
-async def order(server: FullServer, what: str, **body: Any) -> int:
-    return (await server.rest.post(f"/rest-api/call/{what}", json=body)).status_code
-
-
-async def answer(phone: SipPhone) -> None:
-    """The phone takes the call, and says something."""
-    arrived = await phone.is_called()
-    phone.does("answer", phone.description(arrived.offer))
-    await phone.event(CallAcknowledged)
-    phone.media.talk(b"hello")
-
-
-async def until_live(server: FullServer, name: str) -> None:
-    await until(lambda: name in [each.name for each in server.server.parts.supervisor.live_streams()])
-
-
-async def hears(phone: SipPhone, payload: bytes) -> None:
-    """Whatever else came before."""
-    while payload not in [packet.payload for packet in phone.media.received]:
-        await phone.media.hear(len(phone.media.received) + 1)
-
-
-def wave(frames: int, sample: int = 1000) -> bytes:
-    data = struct.pack("<h", sample) * 160 * frames
-    described = struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16)
-    return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + described + b"data" + struct.pack("<I", len(data)) + data
 
 
 async def test_rest_calls_a_phone_that_a_page_hears_and_the_end_of_the_stream_hangs_up(tmp_path: Path) -> None:
@@ -130,12 +98,6 @@ async def test_a_phone_hears_a_stream_and_a_sound_in_the_place_of_its_page(tmp_p
             assert await order(server, "inject_sound", **one | body) == status
         assert len({packet.ssrc for packet in phone.media.received}) == 1
         assert b"not heard" not in [packet.payload for packet in phone.media.received]
-
-
-async def hears_frames(phone: SipPhone, frames: int, octet: int) -> None:
-    """So many packets of one sample."""
-    while [packet.payload for packet in phone.media.received].count(bytes([octet]) * 160) < frames:
-        await phone.media.hear(len(phone.media.received) + 1)
 
 
 async def test_what_cannot_be_begun_is_told_at_once(tmp_path: Path) -> None:

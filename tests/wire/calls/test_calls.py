@@ -18,12 +18,11 @@ from protocol.sip.events import (
     CallEnded,
     InfoArrived,
     OfferAccepted,
-    OfferArrived,
     OfferRefused,
 )
 from protocol.sip.messages.media_description import parse_description
 from protocol.webrtc.sdp import Codec, Direction
-from tests.support.calls.page_call import ACCOUNT, PageCall, call, established, world
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, established, page_holds, world
 from tests.support.calls.sip_phone import SipPhone, sip_phone
 from tests.support.hooks.backend import open_backend
 from tests.support.hooks.behaviours import app_config, deny, rewrite
@@ -96,21 +95,6 @@ async def test_early_media_is_heard_before_the_answer_and_the_phone_hangs_up(tmp
         await made.status("finish", "FINISH")
         with trio.fail_after(PATIENCE):
             await made.peer.closed.wait()
-
-
-async def page_holds(made: PageCall, phone: SipPhone) -> None:
-    client = made.client
-    for message, direction, answered, status in (
-        ("hold", Direction.SENDONLY, Direction.RECVONLY, "HOLD"),
-        ("unhold", Direction.SENDRECV, Direction.SENDRECV, "ESTABLISHED"),
-    ):
-        client.frames.clear()
-        await made.command(message)
-        offer = (await phone.event(OfferArrived)).offer
-        assert offer is not None
-        assert parse_description(offer).audio.direction is direction
-        phone.does("accept_offer", phone.description(offer, answered))
-        await made.status("hold" if message == "hold" else "talk", status)
 
 
 async def phone_holds(made: PageCall, phone: SipPhone) -> None:

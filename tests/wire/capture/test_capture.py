@@ -14,7 +14,7 @@ from tests.support.capture.rtsp_source import Camera, MediaFile, make_media, rts
 from tests.support.network.ports import unused_port
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.webrtc.h264_peer import h264_peer, pictures, until_both
 
 SECRET = "s3cret"
 
@@ -41,8 +41,8 @@ async def test_an_operator_has_a_camera_captured(
             assert await agents(server) == [{"uri": camera.url, "status": "PLAYING", "toStream": "lobby"}]
 
             by_name, by_uri = (
-                await client.play("lobby", peer=h264_viewer()),
-                await client.play(camera.url, peer=h264_viewer()),
+                await client.play("lobby", peer=h264_peer()),
+                await client.play(camera.url, peer=h264_peer()),
             )
             await until_both(by_name)
             await until_both(by_uri)
@@ -74,7 +74,7 @@ async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
         with rtsp_source(h264, port=unused_port()) as camera:
             await post(server, "rtsp/startup", uri=camera.url, toStream="lobby")
-            player = await client.play("lobby", peer=h264_viewer())
+            player = await client.play("lobby", peer=h264_peer())
             await until_both(player)
         with rtsp_source(h264, port=camera.port):
             before = len(pictures(player))
@@ -113,12 +113,12 @@ async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, locked_
 async def test_a_page_has_an_allowed_camera_captured_through_the_server_alone(tmp_path: Path, camera: Camera) -> None:
     settings = {"capture_allow": read_rules(["127.0.0.1"]), "capture_linger": 0.05}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play(camera.url, peer=h264_viewer())
+        player = await client.play(camera.url, peer=h264_peer())
         await until_both(player)
         assert [agent["uri"] for agent in await agents(server)] == [camera.url]
         await client.send("stopStream", {"mediaSessionId": player.id})
         await player.status("STOPPED")
-        peer = h264_viewer()
+        peer = h264_peer()
         client.peers.append(peer)
         stream = await client.request("playStream", "rtsp://127.0.0.2/cam", peer.play_offer())
         failed = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED")
@@ -146,6 +146,6 @@ async def test_an_operators_camera_may_redirect(tmp_path: Path, camera: Camera) 
             nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
             uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
             assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
-            await until_both(await client.play("lobby", peer=h264_viewer()))
+            await until_both(await client.play("lobby", peer=h264_peer()))
             assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
             nursery.cancel_scope.cancel()

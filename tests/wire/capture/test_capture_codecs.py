@@ -11,7 +11,7 @@ import trio
 from tests.support.capture.rtsp_source import GOP, SIZE, MediaFile, make_media, rtsp_source
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, pictures
+from tests.support.webrtc.h264_peer import h264_peer, pictures
 from tests.support.webrtc.media_peer import MediaPeer
 from tests.support.workers.colour_frames import BLUE, GREEN, RED, Colour, colours, is_near
 
@@ -54,7 +54,7 @@ async def until_played(client: WcsClient, one: MediaFile, two: MediaFile) -> Non
     await until_sound(player, PCMA, one)
     encoded = set(packets_of(one, "video")[::GOP])
     await player.peer.until(lambda: not encoded.isdisjoint(vp8_pictures(player)), within=PATIENCE)
-    other = h264_viewer()
+    other = h264_peer()
     other.g711 = True
     await until_sound(await client.play("two", peer=other), PCMU, two)
 

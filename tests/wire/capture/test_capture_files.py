@@ -12,7 +12,7 @@ from attrs import evolve
 from tests.support.capture.rtsp_source import RATE, SIZE, make_media
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.webrtc.h264_peer import h264_peer, pictures, until_both
 
 LARGER = (640, 360)
 
@@ -69,8 +69,8 @@ async def until_over(server: FullServer) -> None:
 async def test_a_file_is_shared_by_its_players_and_ends_after_the_last(tmp_path: Path, media: Path) -> None:
     settings = {"capture_vod_folder": media, "capture_linger": 0.05, "vod_live_loop": True}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        one = await client.play("vod-live://clip.mp4", peer=h264_viewer())
-        two = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        one = await client.play("vod-live://clip.mp4", peer=h264_peer())
+        two = await client.play("vod-live://clip.mp4", peer=h264_peer())
         for player in (one, two):
             await until_both(player)
         (stream,) = await server.streams(published=True)
@@ -86,7 +86,7 @@ async def test_a_file_is_shared_by_its_players_and_ends_after_the_last(tmp_path:
 
 async def test_a_file_that_has_ended_ends_its_player(tmp_path: Path, media: Path) -> None:
     async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play("vod://short.mp4", peer=h264_viewer())
+        player = await client.play("vod://short.mp4", peer=h264_peer())
         assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
         assert pictures(player)
         await until_over(server)
@@ -103,7 +103,7 @@ REFUSED = {
 
 
 async def info_of_failure(client: WcsClient, name: str) -> str:
-    peer = h264_viewer()
+    peer = h264_peer()
     client.peers.append(peer)
     stream = await client.request("playStream", name, peer.play_offer())
     failed = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED")
@@ -120,7 +120,7 @@ async def test_what_cannot_be_played_fails_with_its_reason(tmp_path: Path, media
         assert {name: await info_of_failure(client, name) for name in REFUSED} == REFUSED
         await until_over(server)
         server.live.replace(evolve(server.live.now, capture_transcode=True))
-        await until_pictures(await client.play("vod://reordered.mp4", peer=h264_viewer()))
+        await until_pictures(await client.play("vod://reordered.mp4", peer=h264_peer()))
         server.live.replace(evolve(server.live.now, capture_max_running=0))
         assert await info_of_failure(client, "vod://clip.mp4") == "Server is overloaded"
 
@@ -128,7 +128,7 @@ async def test_what_cannot_be_played_fails_with_its_reason(tmp_path: Path, media
 async def test_a_player_goes_on_when_the_size_of_the_picture_changes(tmp_path: Path, media: Path) -> None:
     settings = {"capture_vod_folder": media, "vod_live_loop": True}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play("vod-live://changing.ts", peer=h264_viewer())
+        player = await client.play("vod-live://changing.ts", peer=h264_peer())
         await player.peer.until(lambda: len(parameter_sets(player)) > 1, within=PATIENCE)
         with trio.fail_after(PATIENCE):
             sizes: set[tuple[int, int]] = set()
@@ -145,7 +145,7 @@ def parameter_sets(player: ClientStream) -> set[bytes]:
 
 async def test_without_any_key_frame_there_is_sound_alone(tmp_path: Path, media: Path) -> None:
     async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play("vod://headless.mkv", peer=h264_viewer())
+        player = await client.play("vod://headless.mkv", peer=h264_peer())
         await player.peer.until_received(20)
         assert not pictures(player), "no browser could show them"
         assert player.statuses == [("PLAYING", None)]

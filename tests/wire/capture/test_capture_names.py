@@ -19,14 +19,14 @@ from tests.support.capture.rtsp_source import Camera, make_media
 from tests.support.operator.operator_console import ROOT
 from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, until_both
+from tests.support.webrtc.h264_peer import h264_peer, until_both
 
 SECRET = "s3cret"
 HOSTILE = [*MALFORMED, *NO_SOURCE, *OUT_OF_REACH]
 
 
 async def info_of_failure(client: WcsClient, name: str) -> str:
-    peer = h264_viewer()
+    peer = h264_peer()
     client.peers.append(peer)
     stream = await client.request("playStream", name, peer.play_offer())
     return str((await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED"))["info"])
@@ -88,7 +88,7 @@ async def test_a_host_that_must_be_looked_up_is_reached_through_the_server_or_no
         async with wcs_client(server.ws_url()) as client:
             name = camera.url.replace("127.0.0.1", "localhost")
             if await permits_isolation():
-                await until_both(await client.play(name, peer=h264_viewer()))
+                await until_both(await client.play(name, peer=h264_peer()))
             else:
                 assert await info_of_failure(client, name) == "Restricted access"
 
@@ -101,7 +101,7 @@ async def test_a_camera_with_a_name_keeps_its_uri_to_itself(
         shown = locked_camera.url.replace(f"admin:{SECRET}", "***")
         assert shown != locked_camera.url
         added = await server.rest.post("/rest-api/source/add", json={"name": "lobby", "uri": locked_camera.url})
-        player = await client.play("lobby", peer=h264_viewer())
+        player = await client.play("lobby", peer=h264_peer())
         await until_both(player)
         taken = await server.rest.post(
             "/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/x", "toStream": "lobby"}
@@ -133,8 +133,8 @@ async def test_names_of_one_source_share_it_and_rest_keeps_what_players_began(
         ):
             answer = await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
             assert answer.is_success, answer.text
-        first = await client.play("lobby", peer=h264_viewer())
-        second = await client.play("hall", peer=h264_viewer())
+        first = await client.play("lobby", peer=h264_peer())
+        second = await client.play("hall", peer=h264_peer())
         await until_both(first)
         await until_both(second)
         (capture,) = server.server.parts.captures._captures
@@ -153,7 +153,7 @@ async def test_a_masked_uri_that_means_several_sources_ends_none(tmp_path: Path,
         for name in ("lobby", "yard"):
             uri = f"{camera.url}?channel={name}"
             await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
-            await until_both(await client.play(name, peer=h264_viewer()))
+            await until_both(await client.play(name, peer=h264_peer()))
         shown = {"uri": f"{camera.url}?channel=***"}
         refused = await server.rest.post("/rest-api/rtsp/terminate", json=shown)
         assert refused.status_code == HTTPStatus.CONFLICT
@@ -194,6 +194,6 @@ async def test_a_source_that_never_sends_a_key_frame_is_given_up_unless_it_has_s
     sound = make_media(tmp_path / "sound.mp4", seconds=10)
     async with full_server(tmp_path, capture_vod_folder=media.path.parent) as server:
         async with wcs_client(server.ws_url()) as client:
-            heard = await client.play(f"vod://{sound.path.name}", peer=h264_viewer())
+            heard = await client.play(f"vod://{sound.path.name}", peer=h264_peer())
             assert await info_of_failure(client, f"vod://{media.path.name}") == "Stopped by publisher stop"
             await until_both(heard)

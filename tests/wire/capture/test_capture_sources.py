@@ -23,7 +23,7 @@ from tests.support.hooks.backend import ScriptedBackend, open_backend
 from tests.support.hooks.behaviours import deny
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.webrtc.h264_peer import h264_peer, pictures, until_both
 from tests.support.workers.rtmp_server import rtmp_server
 
 LINGER = {"capture_linger": 0.05}
@@ -53,7 +53,7 @@ async def test_hls_is_played_by_its_address_and_recorded(tmp_path: Path) -> None
     settings = {"capture_allow": read_rules(["127.0.0.1"]), "record_rtsp_streams": True, "records_min_free": 0}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         async with web_of(tmp_path) as url:
-            player = await client.play(f"{url}/live.m3u8", peer=h264_viewer())
+            player = await client.play(f"{url}/live.m3u8", peer=h264_peer())
             await until_both(player)
             (stream,) = await server.streams(published=True)
             assert (stream["mediaProvider"], stream["audioCodec"], stream["record"]) == ("HLS", "OPUS", True)
@@ -98,7 +98,7 @@ async def test_rtmp_is_pulled_for_the_operator(tmp_path: Path) -> None:
             uri = f"{source.url}/news"
             answer = await server.rest.post("/rest-api/pull/rtmp/pull", json={"uri": uri, "localStreamName": "one"})
             assert answer.status_code == HTTPStatus.OK, answer.text
-            await until_both(await client.play("one", peer=h264_viewer()))
+            await until_both(await client.play("one", peer=h264_peer()))
             (pulled,) = (await server.rest.get("/rest-api/pull/rtmp/find_all")).json()
             assert (pulled["uri"], pulled["localStreamName"], pulled["status"]) == (uri, "one", "PROCESSED_REMOTE")
             assert (pulled["hasAudio"], pulled["hasVideo"]) == (True, True)
@@ -118,7 +118,7 @@ async def test_pages_play_the_name_of_a_source_and_do_not_learn_its_address(tmp_
     settings = {"capture_vod_folder": tmp_path / "media", "vod_live_loop": True, **LINGER}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         await add_source(server, "lobby", "vod-live://clip.mp4")
-        player = await client.play("lobby", peer=h264_viewer())
+        player = await client.play("lobby", peer=h264_peer())
         await until_both(player)
         assert [each["name"] for each in await server.streams(published=True)] == ["lobby"]
         assert "clip.mp4" not in str(client.frames)
@@ -150,7 +150,7 @@ async def test_players_who_come_together_share_the_next_source_of_a_name(tmp_pat
 
 
 async def info_of_publishing(client: WcsClient, name: str) -> str:
-    peer = h264_viewer()
+    peer = h264_peer()
     client.peers.append(peer)
     stream = await client.request("publishStream", name, peer.publish_offer())
     return str((await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED"))["info"])
@@ -161,7 +161,7 @@ async def test_a_process_that_is_killed_is_followed_by_another(tmp_path: Path, m
     make_media(tmp_path / "clip.mp4", seconds=1)
     settings = {"capture_vod_folder": tmp_path, "vod_live_loop": True, **LINGER}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        player = await client.play("vod-live://clip.mp4", peer=h264_peer())
         await until_both(player)
         (worker,) = [each for each in gc.get_objects() if isinstance(each, Capturing) and each.pid]
         os.kill(worker.pid or 0, signal.SIGKILL)
@@ -194,7 +194,7 @@ async def test_the_backend_of_captures_hears_of_them_and_ends_them(tmp_path: Pat
     async with open_backend() as backend:
         write_camera_app(tmp_path, backend)
         async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-            player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+            player = await client.play("vod-live://clip.mp4", peer=h264_peer())
             (began,) = await backend.wait_for("StreamStatusEvent")
             assert began.body["status"] == "PUBLISHING"
             assert (began.body["name"], began.body["appKey"]) == ("vod-live://clip.mp4", "cameras")

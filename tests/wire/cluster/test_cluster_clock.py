@@ -22,9 +22,9 @@ from tests.support.cluster.skewed_clock import SKEW, SkewedLink
 from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
 from tests.support.redis.memory_redis import MemoryRedis
 from tests.support.redis.redis_server import INSTALLED, redis_server
+from tests.support.redis.registry_batches import INFO, ONE, OTHER, batch, done, joined
 from tests.support.redis.registry_worlds import LONG, PATIENCE
 from tests.support.servers.full_server import FullServer
-from tests.wire.cluster.test_cluster_registry import INFO, ONE, OTHER, batch, done, joined
 
 HOUR = 3600
 Jump = Callable[[int], Awaitable[object]]

@@ -10,12 +10,12 @@ from actors.cluster.registry.registry import RegistryUnavailable
 from tests.support.cluster.cluster_times import IS_REAL
 from tests.support.cluster.two_nodes import cluster_of, node, refused, until_seen
 from tests.support.network.ports import unused_port
+from tests.support.redis.link_echo import echo, link_to
 from tests.support.redis.redis_proxy import redis_proxy
 from tests.support.redis.redis_sentinel import named_by, watched_redis
 from tests.support.redis.redis_server import POLL, redis_server
 from tests.support.redis.redis_tls import AUTHORITIES
 from tests.support.session.wcs_client import PATIENCE, wcs_client
-from tests.wire.cluster.test_cluster_link import echo, link_to
 
 AUTHORITIES_OF = {"tls": trustme.CA(), **({"plain": None} if IS_REAL else {})}
 """One way is enough where nobody has time; without TLS, Sentinels are asked below."""

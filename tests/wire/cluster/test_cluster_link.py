@@ -1,8 +1,7 @@
 """The connection to Redis: what fails in coredis when Redis does, and that nothing of it stays."""
 
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,31 +11,16 @@ import trio
 from actors.cluster.registry.link import MOST_CALLS, Call, ClusterLink
 from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN, ActorStopped
-from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import Script
 from tests.support.cluster.cluster_times import IS_REAL
+from tests.support.redis.link_echo import ECHO, echo, link_to
 from tests.support.redis.redis_proxy import redis_proxy
 from tests.support.redis.redis_server import POLL, redis_server
 from tests.support.session.wcs_client import PATIENCE
 
-ECHO = Script(text="return ARGV[1]", keys=("wcs:nodes",))
 COUNT = Script(text="return redis.call('INCR', KEYS[1])", keys=("wcs:count",))
 IMPATIENT = 100_000 if IS_REAL else 1000
 """How many ask and go away."""
-
-
-@asynccontextmanager
-async def link_to(url: str, *, timeout: float = PATIENCE) -> AsyncIterator[ClusterLink]:
-    async with trio.open_nursery() as nursery:
-        link = ClusterLink(parse_redis_url(url), timeout=timeout)
-        nursery.start_soon(link.run)
-        yield link
-        link.stop(SHUTDOWN)
-
-
-async def echo(link: ClusterLink, text: str = "x") -> str:
-    reply: bytes = await link.ask(Call(script=ECHO, arguments=(text,)), timeout=PATIENCE)
-    return reply.decode()
 
 
 async def count(link: ClusterLink) -> int:

@@ -11,9 +11,9 @@ from tests.support.cluster.two_nodes import two_nodes
 from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE, WcsClient
 from tests.support.webrtc.media_peer import MediaPeer
+from tests.support.workers.colour_camera import shows
 from tests.support.workers.colour_frames import BLUE, RED, colours, is_near
-from tests.wire.recording.test_records import FREE, fetched, show
-from tests.wire.workers.test_snapshots import shows
+from tests.support.workers.page_recording import FREE, fetched, show
 
 
 async def post(server: FullServer, path: str, **body: Any) -> httpx.Response:

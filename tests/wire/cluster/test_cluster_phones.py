@@ -14,6 +14,7 @@ from protocol.calls.info_texts import CallInfo
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallEnded
 from tests.support.calls.page_call import ACCOUNT, PageCall, call, established
+from tests.support.calls.rest_calls import CALL, answer, hears, hears_frames, order, until_live, wave
 from tests.support.calls.sip_phone import SipPhone, sip_phone
 from tests.support.cluster.cluster_pair import until
 from tests.support.cluster.two_nodes import cluster_of, node, until_seen
@@ -21,7 +22,6 @@ from tests.support.redis.redis_server import RedisServer, redis_server
 from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
-from tests.wire.calls.test_call_orders import CALL, answer, hears, hears_frames, order, until_live, wave
 
 
 @frozen

@@ -7,13 +7,12 @@ import pytest
 import trio
 
 from actors.cluster.registry.registry import Registry, RegistryUnavailable
-from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder, Named
-from protocol.cluster.members import MemberInfo
+from protocol.cluster.claims import BatchFate, ClaimSpace, Holder, Named
 from tests.support.redis.redis_server import POLL
+from tests.support.redis.registry_batches import INFO, ONE, OTHER, batch, done, joined
 from tests.support.redis.registry_worlds import PATIENCE, WORLDS, Connect
 
 SHORT = 0.05
-INFO = MemberInfo(node_id="shown", version="1").encode()
 
 
 @pytest.fixture(params=WORLDS)
@@ -22,26 +21,11 @@ async def connect(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield opened
 
 
-async def joined(registry: Registry, node: str = "a", place: str = "here") -> str:
-    return (await registry.join(node=node, place=place, info=INFO)).member
-
-
-def batch(number: int, *claims: Named, releases: tuple[Named, ...] = ()) -> Batch:
-    return Batch(number=number, releases=releases, claims=claims)
-
-
-def done(*holders: Holder | None) -> BatchReply:
-    return BatchReply(fate=BatchFate.DONE, holders=holders)
-
-
 async def until_dead(registry: Registry, name: str) -> None:
     """Wait until the lease of the holder of `name` is over."""
     with trio.fail_after(PATIENCE):
         while await registry.locate(name) is not None:  # noqa: ASYNC110 - Redis tells no one
             await trio.sleep(POLL)
-
-
-ONE, OTHER = Named("news", "id 1"), Named("news", "id 2")
 
 
 async def test_a_beat_tells_who_is_alive_and_what_they_say_of_themselves(connect: Connect) -> None:

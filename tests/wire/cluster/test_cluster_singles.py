@@ -13,7 +13,7 @@ from tests.support.cluster.two_nodes import Pair, cluster_of, two_nodes
 from tests.support.redis.redis_server import POLL
 from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE
-from tests.wire.recording.test_records import FREE, fetched, show
+from tests.support.workers.page_recording import FREE, fetched, show
 
 GROUP = {"uri": "multi-recorder://news"}
 Asked = tuple[FullServer, dict[str, Any]]

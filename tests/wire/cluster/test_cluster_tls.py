@@ -16,11 +16,11 @@ from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.cluster.two_nodes import cluster_of
 from tests.support.network.ports import unused_port
+from tests.support.redis.link_echo import echo
 from tests.support.redis.redis_server import POLL, REDIS_SERVER
 from tests.support.redis.redis_tls import AUTHORITIES, tls_options
 from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import PATIENCE
-from tests.wire.cluster.test_cluster_link import echo
 
 
 @asynccontextmanager

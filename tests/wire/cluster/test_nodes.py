@@ -23,9 +23,9 @@ from tests.support.network import plain_http
 from tests.support.servers.notify_socket import notify_socket
 from tests.support.servers.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
 from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.support.webrtc.h264_peer import h264_peer
 from tests.support.webrtc.media_peer import MediaPeer
-from tests.wire.recording.test_records import show
-from tests.wire.workers.test_pushes import h264
+from tests.support.workers.page_recording import show
 
 NODES = 4
 SESSIONS = 40
@@ -144,7 +144,7 @@ async def test_what_rest_has_begun_is_found_and_ended_whichever_node_is_asked(se
         for stream in streams:
             await show(stream, await stream.client.play(stream.name))
         await trio.to_thread.run_sync(check_the_files_of_the_group, server, ids)
-        await sessions[-1].publish("pushed", peer=h264())
+        await sessions[-1].publish("pushed", peer=h264_peer())
         await trio.to_thread.run_sync(check_pushes, server, "pushed")
         await trio.to_thread.run_sync(check_whip, server)
 

@@ -14,24 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.storage.hook_spool import AppTotals, HookSpoolFile, RemovedRow, SpoolFileError
-from protocol.hooks import Answered, HookMethod, NotSent, Outcome, TimedOut, Unreachable
+from protocol.hooks import Answered, NotSent, Outcome, TimedOut, Unreachable
 from protocol.hooks.kept_hook import OVERHEAD, KeepPolicy, KeptHook, is_undelivered
-
-HOOK = KeptHook(
-    number=1,
-    app_key="shop",
-    lane="s1",
-    method=HookMethod.STREAM_STATUS_EVENT,
-    hook_id="prefix-1",
-    attempts=4,
-    event_time=1000.5,
-    last=False,
-    content=b'{"custom":{"token":"s3cret"}}',
-)
-
-
-def hooks(count: int) -> list[KeptHook]:
-    return [evolve(HOOK, number=number, event_time=float(number)) for number in range(1, count + 1)]
+from tests.support.hooks.kept_hooks import HOOK, hooks
 
 
 def numbers(rows: list[KeptHook] | list[RemovedRow]) -> list[int]:
@@ -137,7 +122,7 @@ import sys
 from pathlib import Path
 from attrs import evolve
 from actors.storage.hook_spool import HookSpoolFile
-from tests.wire.hooks.test_hook_spool_file import HOOK
+from tests.support.hooks.kept_hooks import HOOK
 file = HookSpoolFile(Path(sys.argv[1]))
 number = 0
 while True:

@@ -16,28 +16,12 @@ from tests.support.capture.rtsp_source import make_media
 from tests.support.hooks.backend import open_backend
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import ClientStream, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer
-
-RECORDS = "/client/records/"
-FREE: dict[str, Any] = {"records_min_free": 0}
+from tests.support.webrtc.h264_peer import h264_peer
+from tests.support.workers.page_recording import FREE, RECORDS, fetched, show
 
 
 async def recorder(server: FullServer, method: str, stream: ClientStream, **fields: Any) -> httpx.Response:
     return await server.rest.post(f"/rest-api/{method}", json={"mediaSessionId": stream.id, **fields})
-
-
-async def fetched(server: FullServer, folder: Path, name: str, **headers: str) -> httpx.Response:
-    """A file, as soon as it is there; `folder` is the server's."""
-    with trio.fail_after(60):
-        while not await trio.Path(folder / "state" / "records" / name).exists():  # noqa: ASYNC110 - nobody tells
-            await trio.sleep(0.02)
-    return await server.rest.get(RECORDS + name, headers=headers)
-
-
-async def show(stream: ClientStream, playback: ClientStream, picture: bytes = b"picture") -> None:
-    """Publish a picture, and wait until it has come to the player, and so to the recorder."""
-    stream.send_key_frame(picture)
-    await playback.until_media(lambda packet: packet.payload.endswith(picture))
 
 
 def pictures(data: bytes) -> int:
@@ -100,7 +84,7 @@ async def test_a_captured_stream_is_recorded(tmp_path: Path) -> None:
     settings = {**FREE, "capture_vod_folder": media, "vod_live_loop": True}
     policy = {"stream_record_policy_template": "film"}
     async with full_server(tmp_path, **settings, **policy) as server, wcs_client(server.ws_url()) as client:
-        await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        await client.play("vod-live://clip.mp4", peer=h264_peer())
         (stream,) = await server.streams(published=True)
         recordings = server.server.parts.recordings
         body = {"mediaSessionId": stream["mediaSessionId"]}

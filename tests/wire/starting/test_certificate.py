@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,30 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from actors.net.certificate import ServerCertificate
 from actors.net.tcp_listeners import ListenerError
-from actors.storage.certificate import self_signed
 from tests.support.media.steady_media import steady_media
+from tests.support.servers.certificates import der_of, new_pair, shown
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.servers.server_process import running_server
 from tests.support.session.wcs_client import wcs_client
-
-
-def new_pair(folder: Path, *, age: timedelta = timedelta()) -> tuple[Path, Path]:
-    """A fresh certificate in two files, in place of the one that was there."""
-    files = folder / "cert.pem", folder / "key.pem"
-    for file, content in zip(files, self_signed("localhost", datetime.now(UTC) - age), strict=True):
-        unfinished = file.with_suffix(".new")
-        unfinished.write_bytes(content)
-        unfinished.rename(file)
-    return files
-
-
-def der_of(file: Path) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(file.read_text())
-
-
-def shown(host: str, port: int) -> bytes:
-    """The certificate that a new client gets."""
-    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, port), timeout=20))
 
 
 async def shown_by(server: FullServer, listener: str) -> bytes:

@@ -11,11 +11,11 @@ import trio
 from actors.server import CannotStart
 from protocol.access.client_address import TrustedProxies
 from protocol.access.proxy_protocol import SIGNATURE
+from tests.support.servers.certificates import der_of, new_pair, shown
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.servers.server_process import running_server
 from tests.support.web.web_server import RawClient
 from tests.support.web.whip_client import whip_client
-from tests.wire.starting.test_certificate import der_of, new_pair, shown
 
 ON = {"public_address": "127.0.0.1", "public_port": 0, "public_https_port": 0}
 

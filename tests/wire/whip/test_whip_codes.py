@@ -13,8 +13,8 @@ from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import wcs_client
 from tests.support.web.openapi import PATH, Described
 from tests.support.web.whip_client import bearer, whip_client
+from tests.support.web.whip_scene import scene
 from tests.support.webrtc.media_peer import MediaPeer
-from tests.wire.whip.test_whip import scene
 
 ORIGIN = {"Origin": "https://pages.example"}
 

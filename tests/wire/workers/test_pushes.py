@@ -17,17 +17,12 @@ from tests.support.capture.rtsp_source import make_media
 from tests.support.hooks.backend import open_backend
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer
-from tests.support.webrtc.media_peer import MediaPeer
+from tests.support.webrtc.h264_peer import h264_peer
 from tests.support.workers.push_rig import recorded
 from tests.support.workers.rtmp_server import RtmpServer, rtmp_server
 
 KEY = "live-4711-secret"
 LOOPBACK = read_rules(["127.0.0.1"])
-
-
-def h264() -> MediaPeer:
-    return MediaPeer(video="H264/90000", video_fmtp="packetization-mode=1;profile-level-id=42e01f")
 
 
 async def call(server: FullServer, method: str, **fields: Any) -> httpx.Response:
@@ -60,7 +55,7 @@ async def served(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[FullSer
 
 async def test_operators_push_a_publication_find_it_and_end_it(tmp_path: Path) -> None:
     async with served(tmp_path) as (server, client, target):
-        stream = await client.publish("news", peer=h264())
+        stream = await client.publish("news", peer=h264_peer())
         answer = await call(server, "startup", streamName="news", rtmpUrl=target.url, options={})
         assert answer.status_code == 200, answer.text
         push = await pushing(server, streamName="news")
@@ -126,7 +121,7 @@ async def test_what_cannot_be_pushed_is_refused_with_a_reason(tmp_path: Path) ->
 
 async def publish(client: WcsClient, url: str) -> ClientStream:
     """A page publishes and has it pushed; it waits for no status."""
-    stream = await client.offer("publishStream", "news", h264(), rtmpUrl=url)
+    stream = await client.offer("publishStream", "news", h264_peer(), rtmpUrl=url)
     await client.connect_media(stream)
     stream.send_key_frame()
     return stream
@@ -192,7 +187,7 @@ async def test_a_captured_stream_is_pushed_on_without_its_name(tmp_path: Path) -
     make_media(tmp_path / "clip.mp4", audio="aac", seconds=2)
     settings = {"capture_vod_folder": tmp_path, "capture_linger": 0.05, "vod_live_loop": True}
     async with served(tmp_path, **settings) as (server, client, target):
-        player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        player = await client.play("vod-live://clip.mp4", peer=h264_peer())
         where: dict[str, Any] = {"streamName": "vod-live://clip.mp4", "rtmpUrl": target.url}
         refused = await call(server, "startup", **where)
         assert (refused.status_code, "rtmpTransponderFullUrl" in refused.text) == (400, True)

@@ -21,9 +21,10 @@ from protocol.webrtc.sdp import MediaKind
 from tests.support.capture.rtsp_source import make_media
 from tests.support.media.rtp_packets import build_header
 from tests.support.servers.full_server import FullServer, full_server
-from tests.support.session.wcs_client import ClientStream, Frame, WcsClient, wcs_client
-from tests.support.webrtc.h264_viewer import h264_viewer, until_both
-from tests.support.workers.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near, payloads
+from tests.support.session.wcs_client import Frame, WcsClient, wcs_client
+from tests.support.webrtc.h264_peer import h264_peer, until_both
+from tests.support.workers.colour_camera import shows
+from tests.support.workers.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near
 from tests.support.workers.snapshot_rig import PATIENCE, PATIENT, Camera, pid, refusal, taking
 
 
@@ -209,13 +210,6 @@ async def test_a_process_that_nobody_needs_is_ended(monkeypatch: pytest.MonkeyPa
 # -- the whole server ------------------------------------------------------------------------------------------------
 
 
-async def shows(stream: ClientStream, left: Colour, right: Colour) -> None:
-    """The page's camera shows these colours."""
-    stream.sequence += 1
-    (payload,) = payloads("VP8", left, right)
-    stream.peer.send(stream.peer.rtp(stream.sequence, payload, marker=True, timestamp=stream.sequence * 3000))
-
-
 async def asked(client: WcsClient, name: str, media_session_id: str) -> tuple[list[Frame], list[Frame]]:
     """Ask for a picture as the SDK does; the events and the statuses that answer."""
     await client.send("snapshot", {"name": name, "mediaSessionId": media_session_id})
@@ -269,7 +263,7 @@ async def test_what_is_captured_is_shown_too(tmp_path: Path) -> None:
     await trio.to_thread.run_sync(partial(make_media, media / "clip.mp4", seconds=2))
     settings = {"capture_vod_folder": media, "vod_live_loop": True, "snapshot_timeout": PATIENCE}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        player = await client.play("vod-live://clip.mp4", peer=h264_peer())
         await until_both(player)
         (stream,) = await server.streams(published=True)
         width, height, *_ = colours(await picture_by_rest(server, "vod-live://clip.mp4"))

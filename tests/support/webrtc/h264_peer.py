@@ -1,10 +1,10 @@
-"""A player of what cameras send: H264 as browsers offer it, and Opus."""
+"""A peer that sends or plays what cameras do: H264 as browsers offer it, and Opus."""
 
 from tests.support.session.wcs_client import ClientStream
 from tests.support.webrtc.media_peer import MediaPeer, Received
 
 
-def h264_viewer() -> MediaPeer:
+def h264_peer() -> MediaPeer:
     return MediaPeer(video="H264/90000", video_fmtp="packetization-mode=1;profile-level-id=42e01f")
 
 
