@@ -28,6 +28,7 @@ from protocol.sip.messages.message import (
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions.machines import Hop
 from tests.support.calls.dns_records import NO_RECORDS
+from tests.support.nurseries import plain_nursery
 from tests.support.session.wcs_client import PATIENCE
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="test", nonce="abc", qop="auth", algorithm=SHA-256')
@@ -150,7 +151,7 @@ async def sip_endpoint(servers: str = "127.0.0.1", **settings: Any) -> AsyncIter
     access = SipAccess(made.sip_servers, own=lambda: ("127.0.0.1",), records=NO_RECORDS)
 
     endpoint = SipEndpoint(sockets.port, made, access, partial(SipTransport, sockets, made, access))
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         await nursery.start(endpoint.run)
         yield endpoint
         nursery.cancel_scope.cancel()

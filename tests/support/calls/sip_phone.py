@@ -30,6 +30,7 @@ from protocol.webrtc.sdp import Direction
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 from tests.support.calls.plain_phone import PlainPhone
 from tests.support.calls.sip_peer import answer_to
+from tests.support.nurseries import plain_nursery
 from tests.support.session.wcs_client import PATIENCE
 
 T = TypeVar("T", bound=SipEvent)
@@ -224,7 +225,7 @@ async def sip_phone(media: PlainPhone | None = None, *, named: str | None = None
     with opened:
         phone = SipPhone(opened, media or PlainPhone(), named=named)
         try:
-            async with trio.open_nursery() as nursery:
+            async with plain_nursery() as nursery:
                 nursery.start_soon(phone.run)
                 yield phone
                 nursery.cancel_scope.cancel()

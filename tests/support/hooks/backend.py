@@ -24,6 +24,7 @@ import trio
 
 from tests.support.hooks.behaviours import Behaviour, Exchange, ReceivedCall, allow
 from tests.support.network.ports import unused_port
+from tests.support.nurseries import plain_nursery
 
 ALL = "*"
 
@@ -180,7 +181,7 @@ async def open_backend(
     port = listeners[0].socket.getsockname()[1]
     shown = name or (f"[{host}]" if ":" in host else host)
     backend.url = f"{'https' if tls else 'http'}://{shown}:{port}/my_api"
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handle, listeners)
         try:
             yield backend

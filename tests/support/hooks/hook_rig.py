@@ -19,6 +19,7 @@ from config.apps import ALL_METHODS, App
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig
 from tests.support.hooks.hook_transport import MemoryTransport
+from tests.support.nurseries import plain_nursery
 
 TEST_OVER = StopReason(cause="test-over")
 BACKEND = "http://backend.test/api"
@@ -168,7 +169,7 @@ async def hook_rig(
         spool=spool,
         events=events,
     )
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         nursery.start_soon(dispatcher.run)
         await trio.testing.wait_all_tasks_blocked()
         try:

@@ -18,6 +18,7 @@ from actors.media.tcp.listeners import open_media_listeners
 from config.settings import Settings
 from config.values.addresses import AddressPair
 from protocol.webrtc.roles import ANSWERER, PeerRoles
+from tests.support.nurseries import plain_nursery
 from tests.support.webrtc.media_peer import MediaPeer
 
 PATIENCE = 60.0
@@ -144,7 +145,7 @@ async def media_rig(*, sender: PacketSender | None = None, **changes: Any) -> As
 
     rig = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with plain_nursery() as nursery:
             await nursery.start(run_plane)
             rig = Rig(plane, nursery, serving)
             yield rig

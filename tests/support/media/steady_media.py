@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from tests.support.nurseries import plain_nursery
 from tests.support.session.wcs_client import ClientStream
 
 INTERVAL = 0.005
@@ -62,7 +63,7 @@ def _marked(player: ClientStream) -> tuple[list[int], list[int]]:
 async def steady_media(publication: ClientStream, *players: ClientStream) -> AsyncIterator[SteadyMedia]:
     """Media that flows all the time, from `publication` to `players`."""
     media = SteadyMedia(publication, players)
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         nursery.start_soon(media.send)
         await media.so_many_more(3)
         yield media

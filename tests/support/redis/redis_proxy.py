@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
+from tests.support.nurseries import plain_nursery
 from tests.support.redis.redis_server import RedisServer
 
 
@@ -60,7 +61,7 @@ class RedisProxy:
 async def redis_proxy(redis: RedisServer, host: str = "127.0.0.1") -> AsyncIterator[RedisProxy]:
     """One that listens on a free port of `host`."""
     proxy = RedisProxy(redis, host)
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host=host)
         proxy.port = listener.socket.getsockname()[1]
         await nursery.start(trio.serve_listeners, proxy.serve, [listener])

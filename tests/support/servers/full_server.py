@@ -15,6 +15,7 @@ from actors.storage.state_folder import StateFolder
 from config.live import Live
 from config.settings import Settings
 from config.values.addresses import AddressPair
+from tests.support.nurseries import plain_nursery
 from tests.support.servers.server_process import POLL, Address
 from tests.support.session.wcs_client import PATIENCE
 
@@ -81,7 +82,7 @@ async def full_server(folder: Path, **settings: Any) -> AsyncIterator[FullServer
         live = Live(evolve(LOOPBACK, **settings))
         server = Server(live.settings, state)
         ready = trio.Event()
-        async with trio.open_nursery() as nursery:
+        async with plain_nursery() as nursery:
             nursery.start_soon(_run, server, ready)
             await ready.wait()
             addresses = bound(server)

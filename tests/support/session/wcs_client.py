@@ -20,6 +20,7 @@ from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from actors.net.tcp_stream import TcpStream, drop_references
+from tests.support.nurseries import plain_nursery
 from tests.support.webrtc.media_peer import MediaPeer, Received, vp8_key_frame
 
 PATIENCE = 60.0
@@ -220,7 +221,7 @@ async def wcs_client(
     """A client, with an established session unless told otherwise; its sockets are closed at the end."""
     peers: list[MediaPeer] = []
     try:
-        async with trio.open_nursery() as nursery:
+        async with plain_nursery() as nursery:
             with trio.fail_after(PATIENCE):
                 socket = await _connect(nursery, urlsplit(url))
             client = WcsClient(socket, nursery, peers, answers_pings=answers_pings)

@@ -9,6 +9,7 @@ import h11
 import trio
 from attrs import define, field, frozen
 
+from tests.support.nurseries import plain_nursery
 from tests.support.session.wcs_client import PATIENCE
 
 
@@ -71,7 +72,7 @@ class EventReader:
 @asynccontextmanager
 async def event_reader(port: int, query: str = "", **headers: str) -> AsyncIterator[EventReader]:
     """A reader whose answer has begun; it leaves at the end."""
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         stream = await trio.open_tcp_stream("127.0.0.1", port)
         async with stream:
             reader = EventReader(stream)

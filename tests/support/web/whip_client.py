@@ -14,6 +14,7 @@ import httpx
 import trio
 from attrs import define, field
 
+from tests.support.nurseries import plain_nursery
 from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE
 from tests.support.webrtc.media_peer import MediaPeer, Received, vp8_key_frame
@@ -103,7 +104,7 @@ def bearer(token: str | None) -> dict[str, str]:
 @asynccontextmanager
 async def whip_client(server: FullServer, http: httpx.AsyncClient | None = None) -> AsyncIterator[WhipClient]:
     """A client, of the REST listeners unless `http` is another; its peers vanish at the end."""
-    async with trio.open_nursery() as nursery:
+    async with plain_nursery() as nursery:
         client = WhipClient(server, nursery, http or server.rest)
         yield client
         nursery.cancel_scope.cancel()
