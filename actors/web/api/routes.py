@@ -42,14 +42,16 @@ def acting_route(
     answer: Answer = DONE,
     *,
     query: FieldTable = SCOPE_QUERY,
+    description: str = "",
 ) -> ApiRoute:
-    """A POST with a body that does something to streams or calls: for operators."""
+    """A POST with a body that does something to streams, calls or clients: for operators."""
     return ApiRoute(
         path=path,
         methods=("POST",),
         endpoint=endpoint,
         role=Role.OPERATE,
         summary=summary,
+        description=description,
         fields=fields,
         query=query,
         answers=(answer,),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from actors.node.ports.data import MessagePorts, NotLive, TooManyAtOnce
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import coverage_headers, unacknowledged
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.callers import narrowed, note
 from actors.web.responses import (
     DROPPED_HEADER,
@@ -20,7 +20,6 @@ from actors.web.responses import (
     error_answer,
 )
 from config.settings import Settings
-from protocol.access.roles import Role
 from protocol.node.client_data import DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.errors import RestError, not_found
@@ -126,18 +125,10 @@ def _route(
 ) -> ApiRoute:
     """A POST of this resource. `tables`: of its body and of its query string; `nobody`: what a 404 means."""
     fields, query = tables
-    return ApiRoute(
-        path=f"/rest-api/{method}",
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        description="With the header `Idempotency-Key` it is sent once, however often it is asked for in ten minutes.",
-        fields=fields,
-        query=query,
-        answers=(answer,),
-        errors={404: nobody, 413: "the payload is too large; `setting` names the limit", 503: TOO_MUCH},
-    )
+    errors = {404: nobody, 413: "the payload is too large; `setting` names the limit", 503: TOO_MUCH}
+    once = "With the header `Idempotency-Key` it is sent once, however often it is asked for in ten minutes."
+    path = f"/rest-api/{method}"
+    return acting_route(path, endpoint, summary, fields, errors, answer, query=query, description=once)
 
 
 async def _accepted(request: Request, delivering: Awaitable[DeliveryReport]) -> DeliveryReport:

@@ -17,7 +17,7 @@ from actors.web.api.coverage import (
     unacknowledged,
 )
 from actors.web.api.kicks import Kicks
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -31,7 +31,6 @@ from actors.web.responses import (
     empty_answer,
 )
 from config.settings import Settings
-from protocol.access.roles import Role
 from protocol.node.filters import RoomFilter
 from protocol.rest.errors import RestError, bad_request, not_found
 from protocol.rest.fields import FieldTable
@@ -132,18 +131,10 @@ def _route(
     query: FieldTable = SCOPE_QUERY,
 ) -> ApiRoute:
     too_large = {413: "the content is too large; `setting` names the limit"} if method == "send" else {}
-    return ApiRoute(
-        path=f"/rest-api/room/{method}",
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        description="With the header `Idempotency-Key` it is done once, however often it is asked for in ten minutes.",
-        fields=fields,
-        query=query,
-        answers=(answer,),
-        errors={404: "no room matches, or it has no such member", 503: TOO_MUCH, **too_large},
-    )
+    errors = {404: "no room matches, or it has no such member", 503: TOO_MUCH, **too_large}
+    once = "With the header `Idempotency-Key` it is done once, however often it is asked for in ten minutes."
+    path = f"/rest-api/room/{method}"
+    return acting_route(path, endpoint, summary, fields, errors, answer, query=query, description=once)
 
 
 async def _carried_out(action: Awaitable[T]) -> T:
