@@ -95,6 +95,13 @@ def test_the_root_of_actors_is_the_way_in() -> None:
     assert {path.stem for path in (ROOT / "actors").glob("*.py")} <= {"__init__", "daemon", "server", "cli"}
 
 
+def test_every_folder_says_what_is_in_it() -> None:
+    support = {path.parent for path in SOURCES if name_of(path).startswith("tests/support/")}
+    folders = {path.parent for path in SOURCES if not name_of(path).startswith("tests/")} | support
+    silent = {folder for folder in folders if not (folder / "__init__.py").read_text().startswith('"""')}
+    assert silent == set()
+
+
 def test_the_slow_files_of_the_wire_are_a_tidy_list() -> None:
     wire = ROOT / "tests/wire"
     tree = ast.parse((wire / "conftest.py").read_text())
