@@ -17,6 +17,7 @@ from actors.media.call.peer import CallPeer
 from actors.media.context import MediaContext
 from actors.media.events import Post, discard
 from protocol.calls.codecs import CallCodecs, answer_page, answer_phone, next_phone_offer, page_offer, phone_offer
+from protocol.calls.hold import CallHold
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneOffers, read_phone
 from protocol.calls.protection import MediaProtection
@@ -40,8 +41,8 @@ class CallEnds:
         self._media, self._context, self._session_id, self._post = media, context, session_id, post
         self._page = PageEnd(media, session_id=session_id, post=post)
         self.codecs: CallCodecs | None = None
-        self.is_held_by_phone = False
-        self.is_held_by_page = self.wants_hold = self._is_offering = False
+        self.held = CallHold()
+        """Who holds the call."""
         self.bridge: Bridge | None = None
         """What joins the ends, once both are there."""
         self.joined: Callable[[Bridge, CallCodecs], None] = _nobody
@@ -143,20 +144,17 @@ class CallEnds:
         phone = self._opened
         if self.codecs is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
-        self.wants_hold = held
-        if self._is_offering:
+        if not self.held.offers(held=held):
             return None
-        self._is_offering, self.is_held_by_page = True, held
         phone.leg.hold(held=held)
         return phone.next().offer(self.codecs.phone, Direction.SENDONLY if held else Direction.SENDRECV)
 
     def hold_answered(self, *, accepted: bool) -> None:
         """The phone has taken our offer, or not: then all is as before."""
-        was_offering, self._is_offering = self._is_offering, False
-        if was_offering and not accepted:
-            self.wants_hold = self.is_held_by_page = not self.is_held_by_page
-            if self.leg is not None:
-                self.leg.hold(held=self.is_held_by_page)
+        if accepted:
+            self.held.accepted()
+        elif self.held.refused() and self.leg is not None:
+            self.leg.hold(held=self.held.by_page)
 
     @property
     def waits_for_answer(self) -> bool:
@@ -175,7 +173,7 @@ class CallEnds:
         remote = dialogue.remote(described)
         phone = answer_phone(remote.codecs, self.codecs.page)
         self._follow(remote)
-        return dialogue.answer(described, phone, held=self.is_held_by_page)
+        return dialogue.answer(described, phone, held=self.held.by_page)
 
     # -- another phone -------------------------------------------------------------------------------------------
 
@@ -189,14 +187,14 @@ class CallEnds:
         """What a phone is called with that is to take the place of the one that there is."""
         if self.codecs is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
-        return phone.dialogue.first_offers(next_phone_offer(self.codecs.page, self._excluded), held=self.wants_hold)
+        return phone.dialogue.first_offers(next_phone_offer(self.codecs.page, self._excluded), held=self.held.wanted)
 
     def answer_another(self, phone: PhoneEnd, body: bytes | None) -> bytes:
         """The answer to the offer of a phone that comes in that place."""
         described = read_phone(body, prefer_secure=phone.dialogue.protection.srtp)
-        self.replace_phone(phone, described, held=self.wants_hold)
+        self.replace_phone(phone, described, held=self.held.wanted)
         codecs = answer_phone(described.audio.codecs, self.codecs.page if self.codecs else ())
-        return phone.dialogue.answer(described, codecs, held=self.wants_hold)
+        return phone.dialogue.answer(described, codecs, held=self.held.wanted)
 
     def replace_phone(self, phone: PhoneEnd, described: PhoneDescription, *, held: bool) -> None:
         """It has answered so, and takes that place. `held`: it was offered to be held. Else all is as before."""
@@ -205,7 +203,8 @@ class CallEnds:
         if codecs is None or self.bridge is None or not self.bridge.suits_publication(codecs):
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the target does not take what the page sends")
         self.put_phone(phone)
-        self._is_offering, self.is_held_by_page, self.codecs = False, held, codecs
+        self.held.replaced(held=held)
+        self.codecs = codecs
         self.bridge.change(codecs)
         phone.leg.hold(held=held)
         self._describe(phone.leg, codecs, remote)
@@ -227,10 +226,6 @@ class CallEnds:
     def peer(self) -> CallPeer | None:
         """The page's end, once it is there."""
         return self._page.peer
-
-    @property
-    def is_held(self) -> bool:
-        return self.is_held_by_page or self.is_held_by_phone
 
     def figures(self) -> dict[str, int]:
         """For the log: packets sent, as far as both ends are there, and what did not come of the phone's."""
@@ -278,7 +273,7 @@ class CallEnds:
         self._describe(leg, followed, remote)
 
     def _describe(self, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
-        self.is_held_by_phone = remote.holds and not self.is_held_by_page
+        self.held.described(holds=remote.holds)
         if self._phone is not None:
             self._phone.dialogue = evolve(self._phone.dialogue, is_secure=remote.keys is not None)
         voice = codecs.to_phone[codecs.page_sends.payload_type].codec

@@ -39,7 +39,7 @@ class CallExchange:
 
     def hold(self, *, held: bool) -> None:
         """The page holds the call, or goes on; nothing, if that is what it wants already."""
-        if held is not self._ends.wants_hold:
+        if held is not self._ends.held.wanted:
             self._offer_hold(held=held)
 
     def is_with(self, line: str) -> bool:
@@ -48,8 +48,8 @@ class CallExchange:
 
     def settle(self) -> None:
         """Another phone has taken the place of the one that there was: what the page wanted last counts."""
-        if self._ends.wants_hold is not self._ends.is_held_by_page:
-            self._offer_hold(held=self._ends.wants_hold)
+        if not self._ends.held.is_settled:
+            self._offer_hold(held=self._ends.held.wanted)
 
     def send_info(self, content_type: str, body: bytes) -> None:
         """INFO."""
@@ -82,4 +82,4 @@ class CallExchange:
             self.phone.offer(offer)
 
     def _tell_hold(self) -> None:
-        self._report.enter(CallStep.HELD if self._ends.is_held else CallStep.RESUMED)
+        self._report.enter(CallStep.HELD if self._ends.held.is_on else CallStep.RESUMED)

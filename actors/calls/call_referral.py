@@ -209,7 +209,7 @@ class CallReferral:
         await call.go_on()
         protection = media_protection(inside.services.settings.sip_sdes, route.transports)
         attempt.end = inside.ends.open_another(route.hosts, protection)
-        attempt.is_held = inside.ends.wants_hold
+        attempt.is_held = inside.ends.held.wanted
         offers = inside.ends.offer_another(attempt.end)
         if attempt.has_phone_left:
             inside.ends.put_phone(attempt.end)
@@ -260,7 +260,7 @@ class CallReferral:
         log.info("call transferred", id=call.call_id, session=call.session_id, target=attempt.name)
         self._tell(attempt, TransferStatus.COMPLETED, 200, "OK")
         inside.report.sip_status = 200
-        inside.report.go_on_with(attempt.name, held=inside.ends.is_held)
+        inside.report.go_on_with(attempt.name, held=inside.ends.held.is_on)
         former.tell_transfer(200, "OK")
         self._part()
         self._former = former
@@ -294,7 +294,7 @@ class CallReferral:
         inside.digits.start_anew()
         name = event.caller.uri.address_of_record
         log.info("call transferred", id=call.call_id, session=call.session_id, target=name)
-        inside.report.go_on_with(name, held=inside.ends.is_held)
+        inside.report.go_on_with(name, held=inside.ends.held.is_on)
         inside.services.counts.transferred(PHONE, COMPLETED)
         phone.hang_up()
         inside.exchange.settle()
