@@ -44,7 +44,6 @@ from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import get_logger
-from actors.stream.call_stream import CALL_OVER, CallStream
 from protocol.calls.description import CallDescription
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
@@ -89,7 +88,7 @@ class PhoneCall(Actor[CallMessage]):
         self._ends = kind(
             services.plane.calls, services.plane.context, session_id=self.session_id, post=self._media_told
         )
-        self._publishing: CallPublishing | None = None
+        self._publishing = CallPublishing(owner, services.streams, services.plane.context, self._stream_lost)
         self.sources = CallSources(self._ends, services.plane.calls, session_id=self.session_id)
         """What the phone hears in the page's place."""
         self._report = CallReport(request, owner, services)
@@ -151,11 +150,7 @@ class PhoneCall(Actor[CallMessage]):
     @property
     def weight(self) -> int:
         """How many actors end with it, itself included."""
-        return 1 if self._stream is None else 1 + self._stream.weight
-
-    @property
-    def _stream(self) -> CallStream | None:
-        return None if self._publishing is None else self._publishing.stream
+        return 1 + self._publishing.weight
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -185,8 +180,7 @@ class PhoneCall(Actor[CallMessage]):
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.call_over, self.call_id)
             steps.callback(self._place.give_back, self, self._report.last)
-            if self._publishing is not None:
-                steps.callback(self._publishing.end)
+            steps.callback(self._publishing.end)
             if self._exchange.phone is not None:
                 steps.callback(self._exchange.phone.hang_up, self._refusal)
             steps.callback(self._referral.end)
@@ -194,11 +188,11 @@ class PhoneCall(Actor[CallMessage]):
     def drop_references(self) -> None:
         self._digits.stop()
         self._wishes.drop_references()
-        self._publishing = None
+        self._publishing.drop_references()
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
         """Its stream, and why that ends: the caller stops this call, and then the stream."""
-        return () if self._stream is None else ((self._stream, CALL_OVER),)
+        return self._publishing.followers
 
     def end_log_fields(self) -> dict[str, object]:
         return {
@@ -293,13 +287,11 @@ class PhoneCall(Actor[CallMessage]):
         """Have what the phone says published under this name, if there is one. Returns once it may be."""
         if not wanted:
             return
-        services = self._services
-        publishing = CallPublishing(self._owner, services.streams, services.plane.context, self._stream_lost)
-        self._publishing, self._ends.joined = publishing, publishing.join
+        self._ends.joined = self._publishing.join
         self._report.stream_name = wanted
-        await publishing.begin(wanted)
+        await self._publishing.begin(wanted)
         await self.go_on()
-        self._report.stream_name = wanted if publishing.stream is None else publishing.stream.name
+        self._report.stream_name = self._publishing.name or wanted
 
     def _stream_lost(self, info: str) -> None:
         self.finish(CallStatus.FINISH if self._place.is_answered else CallStatus.FAILED, info)

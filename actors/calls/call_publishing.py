@@ -4,7 +4,7 @@ The stream asks for its name, and the backend, before the phone is called; the t
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -14,7 +14,8 @@ from actors.media.call.bridge import Bridge
 from actors.media.call.voice_ingest import VoiceIngest
 from actors.media.context import MediaContext
 from actors.media.events import Post
-from actors.runtime.actor import Request
+from actors.node.termination import Follower
+from actors.runtime.actor import Request, StopReason
 from actors.stream.call_stream import CALL_OVER, CallStream
 from actors.stream.services import StreamServices
 from actors.stream.start import StreamRefused, start_stream
@@ -36,7 +37,7 @@ class CallPublishing:
     def __init__(
         self, owner: CallOwner, streams: StreamServices, context: MediaContext, lost: Callable[[str], None]
     ) -> None:
-        self.stream: CallStream | None = None
+        self._stream: CallStream | None = None
         self._owner, self._streams, self._context, self._lost = owner, streams, context, lost
         self._voice: Request[VoiceIngest] = Request()
         self._post: Post | None = None
@@ -48,7 +49,7 @@ class CallPublishing:
             media_session_id=str(uuid.uuid4()), name=name, sdp="", has_video=False, media_provider="SIP"
         )
         try:
-            self.stream = start_stream(CallStream, request, self, self._streams)
+            self._stream = start_stream(CallStream, request, self, self._streams)
         except StreamRefused as refused:
             raise CallRefused(refused.info, _STREAM) from None
         await self._settled.wait()
@@ -66,12 +67,31 @@ class CallPublishing:
     def end(self) -> None:
         """The call is over, and so is the stream. Idempotent."""
         self._lost = _nobody
-        if self.stream is not None:
-            self.stream.stop(CALL_OVER)
+        if self._stream is not None:
+            self._stream.stop(CALL_OVER)
+
+    def drop_references(self) -> None:
+        """The stream, which knows its owner, is freed at once."""
+        self._stream = None
+
+    @property
+    def name(self) -> str:
+        """Under which it is published; empty while it is not."""
+        return "" if self._stream is None else self._stream.name
+
+    @property
+    def weight(self) -> int:
+        """How many actors end with the call for its sake."""
+        return 0 if self._stream is None else self._stream.weight
+
+    @property
+    def followers(self) -> Iterable[tuple[Follower, StopReason]]:
+        """The stream, and why it ends with the call."""
+        return () if self._stream is None else ((self._stream, CALL_OVER),)
 
     @property
     def _why(self) -> str:
-        reason = None if self.stream is None else self.stream.reason
+        reason = None if self._stream is None else self._stream.reason
         return StreamInfo.FAILED_BY_ERROR if reason is None or not reason.info else reason.info
 
     # -- as the owner of the stream ------------------------------------------------------------------------------
