@@ -5,7 +5,6 @@ and an invalid setting get an answer at once.
 """
 
 import contextlib
-import errno
 import gc
 import os
 import resource
@@ -21,6 +20,7 @@ from actors.runtime.huge_pages import keep_in_huge_pages
 from actors.runtime.loop_clock import LoopClock
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
+from actors.storage.remedies import remedy_for
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.doctor import SPARE_DESCRIPTORS
 from config.live import follow
@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invocation = read_command_line(arguments)
     if invocation.node is not None:
         logs.common_fields["process"] = f"node-{invocation.node}"
+    signals.hold()  # before there is a second thread, to which the system would deliver them
     writer = logs.open_log(invocation.settings.log_format, invocation.settings.log_level, _STDERR)
-    signals.hold()
     signals.leave_traces(_STDERR)
     try:
         return _start(invocation)
@@ -151,8 +151,7 @@ def _cannot_start(cause: str) -> int:
 def _in_words(error: OSError) -> str:
     """What happened to which file, and what the operator can do about it."""
     where = f"{error.filename}: " if error.filename else ""
-    remedy = {errno.EMFILE: " (raise LimitNOFILE of the service, ulimit -n)"}.get(error.errno or 0, "")
-    return f"{where}{error.strerror or error}{remedy}"
+    return f"{where}{error.strerror or error}{remedy_for(error)}"
 
 
 async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_parent: bool, huge_pages: bool) -> None:

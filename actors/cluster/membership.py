@@ -151,7 +151,7 @@ class Membership:
     def _failed(self, error: RegistryUnavailable) -> None:
         if self.is_up or (self.view is None and not self.outages):
             self.outages += 1
-            log.warning("Redis does not answer: this node goes on alone", error=error)
+            log.warning("Redis does not answer: this node goes on alone", error=error, setting="cluster.redis_url")
         self.is_up = False
         for follower in self.followers:
             follower.failed()

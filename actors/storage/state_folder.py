@@ -17,6 +17,7 @@ from typing import Self
 from actors.storage.atomic_write import sync_folder, write_durably
 from actors.storage.certificate import new_ssh_key, self_signed
 from actors.storage.default_paths import SOCKET_NAME
+from actors.storage.remedies import remedy_for
 
 _NODE_ID_ALPHABET = string.ascii_letters + string.digits
 _NODE_ID_LENGTH = 32
@@ -139,7 +140,8 @@ class StateFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(lock, 20, 0).decode(errors="replace").strip()
-            raise StateFolderError(f"{self.path}: another wcsd uses this state folder (process {owner})") from None
+            used = f"{self.path}: another wcsd uses this state folder (process {owner})"
+            raise StateFolderError(f"{used}; stop it, or name another one by --state") from None
         with _explained(self.path / "lock", "cannot be written"):
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -231,4 +233,4 @@ def _explained(path: Path, what: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        raise StateFolderError(f"{path}: {what}: {reason}") from error
+        raise StateFolderError(f"{path}: {what}: {reason}{remedy_for(error)}") from error

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 import trio
 
 from actors.storage.atomic_write import write_durably
+from actors.storage.remedies import remedy_for
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -142,7 +143,7 @@ def resolved(path: Path) -> Path:
     except RuntimeError:
         leads_to_itself = True
     except OSError as error:
-        raise TableStoreError(f"cannot read {path}: {error.strerror or error}") from error
+        raise TableStoreError(f"cannot read {path}: {error.strerror or error}{remedy_for(error)}") from error
     if leads_to_itself:
         raise TableStoreError(f"cannot read {path}: its symbolic link leads nowhere")
     return target
@@ -156,7 +157,7 @@ def read_file(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TableStoreError(f"cannot read {path}: {error.strerror}") from error
+        raise TableStoreError(f"cannot read {path}: {error.strerror}{remedy_for(error)}") from error
     if len(data) > MAX_FILE_SIZE:
         raise TableStoreError(f"cannot read {path}: longer than {MAX_FILE_SIZE} bytes")
     try:
@@ -171,4 +172,4 @@ def write_file(path: Path, text: str) -> None:
     try:
         write_durably(path, text.encode())
     except OSError as error:
-        raise TableStoreError(f"cannot write {path}: {error.strerror}") from error
+        raise TableStoreError(f"cannot write {path}: {error.strerror}{remedy_for(error)}") from error

@@ -111,6 +111,7 @@ SLOW = {
     "ssh",
     "standard_streams",
     "start_checks",
+    "start_failures",
     "wheel",
     "whip",
     "whip_codes",
