@@ -26,6 +26,7 @@ import trio
 from actors.daemon import configure_gc
 from actors.media.sending.fast_sender import FastSender
 from actors.runtime import huge_pages
+from actors.runtime.loop_clock import LoopClock
 from protocol.webrtc.dtls import DtlsContext
 from tests.bench.fanout_audience import load
 from tests.bench.peers import clip
@@ -37,20 +38,14 @@ LARGEST = 2048
 _FLUSHED = 24 << 20  # bytes; more than the caches that belong to one core
 
 
-class Clock(trio.abc.Clock):
+class Source:
     """Real time, until it is stopped."""
 
     def __init__(self) -> None:
         self.stopped_at = math.inf
 
-    def start_clock(self) -> None:
-        pass
-
-    def current_time(self) -> float:
-        return min(time.perf_counter(), self.stopped_at)
-
-    def deadline_to_sleep_time(self, deadline: float) -> float:
-        return deadline - self.current_time()
+    def __call__(self) -> float:
+        return min(time.monotonic(), self.stopped_at)
 
 
 class Counts:
@@ -75,7 +70,7 @@ class Counts:
         return "\n".join(rows)
 
 
-async def main(options: argparse.Namespace, clock: Clock) -> None:
+async def main(options: argparse.Namespace, clock: Source) -> None:
     """Connect all, then measure."""
     async with media_rig(sender=FastSender()) as rig:
         published, played = await _connect(rig, options)
@@ -84,7 +79,7 @@ async def main(options: argparse.Namespace, clock: Clock) -> None:
         if options.huge_pages:
             for place in huge_pages._used():
                 huge_pages.collapse(place)
-        clock.stopped_at = clock.current_time()
+        clock.stopped_at = clock()
         costs, counts = _measure(rig, played, passes, options, clock)
         clock.stopped_at = math.inf
         rig.nursery.cancel_scope.cancel()
@@ -138,7 +133,7 @@ def _passes(published: Sequence[Published], options: argparse.Namespace) -> list
 
 
 def _measure(
-    rig: Rig, played: Sequence[Played], passes: Sequence[Pass], options: argparse.Namespace, clock: Clock
+    rig: Rig, played: Sequence[Played], passes: Sequence[Pass], options: argparse.Namespace, clock: Source
 ) -> tuple[list[float], Counts]:
     plane, costs, counts, other = rig.plane, list[float](), Counts(), bytearray(_FLUSHED)
     (receiver,) = plane._receivers
@@ -181,5 +176,5 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    stopped = Clock()
-    trio.run(main, _options(), stopped, clock=stopped)
+    source = Source()
+    trio.run(main, _options(), source, clock=LoopClock(source))
