@@ -36,7 +36,7 @@ def open_phone_end(
     session_id: str,
     post: Post,
 ) -> PhoneEnd:
-    """Open one, with keys of its own. Raises CallRefused. `signalling`: the addresses that its SIP comes from."""
+    """Open one, with its own keys. Raises CallRefused. `signalling`: the addresses that its SIP comes from."""
     if not protection.srtp and not protection.plain:
         raise CallRefused(CallInfo.NO_SRTP, SETTING)
     try:

@@ -129,7 +129,7 @@ class HookSender:
     ) -> Outcome:
         """Make the call, including retries, before `deadline` (trio's clock), which was set `timeout` seconds ahead.
 
-        While the backend's breaker is open, it is made only if the caller `insists`. A probe has a deadline of its own.
+        While the backend's breaker is open, it is made only if the caller `insists`. A probe has its own deadline.
         """
         progress = progress or self.begin(deadline=deadline)
         ticket = self.breakers.admit(call.app)

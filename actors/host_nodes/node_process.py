@@ -1,4 +1,4 @@
-"""One node as a process: an ordinary server, started anew by exec, with a state folder of its own.
+"""One node as a process: an ordinary server, started anew by exec, with its own state folder.
 
 Its standard input is a pipe that only we hold: when it ends, so does the node, whatever has become of us. On its
 standard output it says that it is ready. What a service manager is told, it tells us: its state, and signs of life.

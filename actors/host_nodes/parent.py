@@ -323,7 +323,7 @@ class Nodes:
                 manager.tell("STOPPING=1")
 
     async def _limit_end(self) -> None:
-        """Nodes have time limits of their own; one that hangs keeps none."""
+        """Nodes have their own time limits; one that hangs keeps none."""
         await self._stopping.wait()
         await trio.sleep(self._settings.shutdown_timeout + END_GRACE)
         while self.is_draining:  # noqa: ASYNC110 - its end is silence

@@ -21,7 +21,7 @@ class Player(Listener[StreamEvent], Follower, Protocol):
     def media_session_id(self) -> str: ...
     @property
     def is_relay(self) -> bool:
-        """Whether it is another node, with players of its own."""
+        """Whether it is another node, with its own players."""
 
 
 _MUTES = {

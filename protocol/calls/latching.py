@@ -1,6 +1,6 @@
 """Where a phone's media comes from, if not from where its SDP says: symmetric RTP (RFC 4961) with guards.
 
-A phone behind a NAT names an address in its SDP that nobody reaches; its packets show the right one. Whoever sends
+A phone behind a NAT names an address in its SDP that nobody reaches; its packets show the right one. Anybody who sends
 packets to our port could claim the same, and be sent the call ("RTP bleed"). So another source is taken once only for
 each SDP, soon after it, and from nowhere but the hosts that signalling knows, unless the address that the SDP names
 cannot be reached anyway. After that the source is fixed, and so is the SSRC as long as it is heard.

@@ -1,6 +1,6 @@
 """The few bytes of DNS (RFC 1035) between a worker that is cut off from every network and the server, its name server.
 
-Every name that may be looked up gets an address of its own that exists in the worker's network only, so that the server
+Every name that may be looked up gets its own address, which exists in the worker's network only, so that the server
 knows for which name a connection is meant.
 """
 

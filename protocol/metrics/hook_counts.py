@@ -71,7 +71,7 @@ class HookCounts:
         self.breaker_changes[self._apps.of(app_key), state] += 1
 
     def summed(self, amounts: Iterable[tuple[str, float]]) -> Mapping[Labels, float]:
-        """Amounts by application, those of applications without a label of their own together."""
+        """Amounts by application, those of applications without their own label together."""
         return self._joined(amounts, lambda some, more: some + more)
 
     def largest(self, amounts: Iterable[tuple[str, float]]) -> Mapping[Labels, float]:

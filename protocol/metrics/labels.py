@@ -11,7 +11,7 @@ from protocol.stream.info_texts import StreamInfo
 OTHER: Final = "other"
 """In place of what is not one of the known values."""
 MAX_APPS: Final = 50
-"""Applications that have series of their own."""
+"""Applications that have their own series."""
 
 Labels = tuple[str, ...]
 """The values of a family's labels, in order."""

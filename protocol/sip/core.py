@@ -115,7 +115,7 @@ class SipCore:
         return f"<{scheme}:{user}@{bracketed(host)}:{port}{transport};wcsd={token}>"
 
     def addressed(self, request: RequestMessage, hop: Hop) -> RequestMessage:
-        """The request with a Via of its own on top."""
+        """The request with its own Via on top."""
         host, port = self.world.sent_by(hop)
         branch = f"z9hG4bK{self.world.token()}"
         via = f"SIP/2.0/{hop.transport.upper()} {bracketed(host)}:{port};branch={branch};rport"

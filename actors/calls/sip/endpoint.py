@@ -256,7 +256,7 @@ class SipEndpoint:
             self._listeners[event.call] = listener
 
     def _replacement_arrived(self, event: CallArrived, replaced: str) -> None:
-        """Whoever hears of a call hears of what comes in its place."""
+        """The listener of a call hears of what comes in its place."""
         listener = self._listeners.get(replaced)
         if listener is None:
             PhoneLine(self, event.call).hang_up(481)

@@ -28,7 +28,7 @@ from protocol.rest.paging import Found
 from protocol.stream.pictures import Picture, PictureSpec
 
 PATIENCE: Final = 10.0
-"""Seconds that another node may take to begin or end a recording: it has time limits of its own, which are shorter."""
+"""Seconds that another node may take to begin or end a recording: its own time limits are shorter."""
 BEGIN_TIMEOUT: Final = 7.0
 """Seconds that a recording for another node may take to begin: less than REST waits there, which then says why."""
 UNFINISHED: Final = "unfinished-file"

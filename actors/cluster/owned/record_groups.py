@@ -1,6 +1,6 @@
 """Groups of recordings whose members are on any nodes. A group is on the node that was asked to make it.
 
-Each publication is recorded where it is: its node has a part of the group, in whose name it writes files of its own
+Each publication is recorded where it is: its node has a part of the group, in whose name it writes its own files
 folder. The node of the group lists the files of all when it ends. If that node dies, the parts go on until their
 publications end, or the group is terminated; nobody lists their files then.
 

@@ -1,4 +1,4 @@
-"""Which node has a room, in the registry: claimed like the name of a publication, in a hash of its own."""
+"""Which node has a room, in the registry: claimed like the name of a publication, in a separate hash."""
 
 import json
 

@@ -51,7 +51,7 @@ class CallMedia:
     # -- the phone's end -----------------------------------------------------------------------------------------
 
     def open_leg(self, *, session_id: str, post: Post, signalling: Sequence[str]) -> RtpLeg:
-        """A phone's end on ports of its own. Raises MediaRefused.
+        """A phone's end on its own ports. Raises MediaRefused.
 
         `signalling`: the IP addresses that the call's SIP messages come from, at least one.
         """

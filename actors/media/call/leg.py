@@ -1,4 +1,4 @@
-"""A phone's end of a call: plain RTP, or SRTP with keys from SDP (SDES), on a pair of ports of its own.
+"""A phone's end of a call: plain RTP, or SRTP with keys from SDP (SDES), on its own pair of ports.
 
 Towards the phone there is one SSRC with continuous numbers for the whole call, whatever is sent: the page's voice,
 digits, or silence while the page holds the call.

@@ -1,1 +1,1 @@
-"""The command line over SSH: `helper` is a process of its own on asyncio, which `service` starts and watches."""
+"""The command line over SSH: `helper` is a separate process on asyncio, which `service` starts and watches."""

@@ -3,7 +3,7 @@
     stdin   one line of JSON: the listening socket and the paths; its end is the end of the helper
     stderr  lines for the server's log
 
-It is a process of its own, and the only part that imports asyncio: the library for SSH needs it.
+It is a separate process, and the only part that imports asyncio: the library for SSH needs it.
 """
 
 import asyncio

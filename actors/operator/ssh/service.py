@@ -1,4 +1,4 @@
-"""The command line over SSH: a process of its own, which this starts, watches and ends.
+"""The command line over SSH: a separate process, which this starts, watches and ends.
 
 The library for SSH runs on asyncio and decrypts what strangers send; neither belongs into the process that forwards
 media. The helper gets the listening socket, and asks over the operator's Unix socket like any other client.

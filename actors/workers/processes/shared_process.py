@@ -1,7 +1,7 @@
 """Recorders that share a process; see `actors.workers.programs.recorders`.
 
 Alone, one costs 9 MB and its own wake-ups; among others, a fraction of both. What ends the process ends all in it, so
-it has MOST at most, and those that go on after that have processes of their own.
+it has MOST at most, and those that go on after that have their own processes.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Recordings that belong together, as WCS's multi-recorder has them: each publication in files of its own.
+"""Recordings that belong together, as WCS's multi-recorder has them: each publication in its own files.
 
 When the group ends, a JSON file beside them tells which there are, and when each begins. All are on the plane's clock,
 which each publisher's own is aligned to by its sender reports. In a cluster, nodes have parts of a group: publications

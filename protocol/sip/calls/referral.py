@@ -1,6 +1,6 @@
 """A transfer that the other side of a call orders: REFER, and the NOTIFYs that tell it what becomes of it (RFC 3515).
 
-One at a time. Whoever does not want to be told gets no NOTIFY (RFC 4488). A BYE ends the call, but not what is told.
+One at a time. A phone that wants no report gets no NOTIFY (RFC 4488). A BYE ends the call, but not what is told.
 """
 
 from typing import Final

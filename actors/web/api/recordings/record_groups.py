@@ -76,7 +76,7 @@ class RecordGroupResource:
         return _done(request, uri)
 
     async def add(self, request: Request) -> Response:
-        """Record a publication for a group, in files of its own."""
+        """Record a publication for a group, in its own files."""
         uri, media_session_id = await _read(request, rest.parse_member)
         query = StreamFilter(published=True, media_session_ids=frozenset({media_session_id}))
         with _explained(), trio.move_on_after(START_TIMEOUT) as waiting:

@@ -18,7 +18,7 @@ TOO_LARGE: Final = "the picture is too large to be transcoded"
 
 
 class PushStream:
-    """See above. `transcode`: the bit rate of a picture that is no H264; 0: such a one is refused."""
+    """See above. `transcode`: the bit rate of a picture that is no H264; 0: it is refused."""
 
     def __init__(self, publisher: RtmpPublisher, *, transcode: int, is_muted: bool) -> None:
         self.refusal = ""
