@@ -20,7 +20,7 @@ from actors.runtime.huge_pages import keep_in_huge_pages
 from actors.runtime.loop_clock import LoopClock
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
-from actors.storage.remedies import remedy_for
+from actors.storage.remedies import in_words
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.doctor import SPARE_DESCRIPTORS
 from config.live import follow
@@ -86,7 +86,7 @@ def _start(invocation: Invocation) -> int:
     except StateFolderError as error:
         return _cannot_start(str(error))
     except OSError as error:  # trio's own descriptors among them
-        return _cannot_start(_in_words(error))
+        return _cannot_start(in_words(error))
 
 
 async def _run(invocation: Invocation, state: StateFolder) -> int:
@@ -105,7 +105,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     except (CannotStart, StateFolderError) as error:
         return _cannot_start(str(error))
     except OSError as error:
-        return _cannot_start(_in_words(error))
+        return _cannot_start(in_words(error))
     configure_gc()
     exit_code, huge_pages = EXIT_OK, reloader.live.settings.huge_pages
     try:
@@ -146,12 +146,6 @@ def _adopt(settings: Settings) -> None:
 def _cannot_start(cause: str) -> int:
     log.error("cannot start", cause=cause)
     return EXIT_CANNOT_START
-
-
-def _in_words(error: OSError) -> str:
-    """What happened to which file, and what the operator can do about it."""
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}{remedy_for(error)}"
 
 
 async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_parent: bool, huge_pages: bool) -> None:

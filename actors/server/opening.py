@@ -20,6 +20,7 @@ from actors.node.bans import load_bans
 from actors.server.host_nodes import HostNodes
 from actors.storage.app_store import open_app_store
 from actors.storage.node_folders import folders_beside
+from actors.storage.remedies import in_words
 from actors.storage.run_record import RunRecord
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder
@@ -77,4 +78,4 @@ def _explained() -> Iterator[None]:
     except (ListenerError, AppFileError, AccountFileError, SourceFileError, TableStoreError, ValueError) as error:
         raise CannotStart(str(error)) from error
     except OSError as error:
-        raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
+        raise CannotStart(in_words(error)) from error

@@ -14,6 +14,12 @@ _REMEDIES: Final[Mapping[int, str]] = {
 }
 
 
+def in_words(error: OSError) -> str:
+    """What happened to which file, and what the operator can do about it."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}{remedy_for(error)}"
+
+
 def remedy_for(error: OSError) -> str:
     """In parentheses, after what the system says of a file of the state folder; "" where there is no advice."""
     advice = _REMEDIES.get(error.errno or 0)

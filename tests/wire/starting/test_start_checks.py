@@ -204,6 +204,12 @@ def halve_certificate(state: Path) -> None:
     (state / "tls").mkdir()
 
 
+def spoil_certificate(state: Path) -> None:
+    (state / "tls").mkdir()
+    for name in ("certificate.pem", "key.pem"):
+        (state / "tls" / name).write_text("nonsense")
+
+
 @pytest.mark.parametrize(
     ("prepare", "fault"),
     [
@@ -215,6 +221,8 @@ def halve_certificate(state: Path) -> None:
         (spoil_sources, "DIR/state/sources.toml:4: uri: not the URI of a source that can be captured"),
         (halve_certificate,
          "DIR/state/tls/certificate.pem: is missing; remove the folder DIR/state/tls to get a new certificate"),
+        (spoil_certificate,
+         "DIR/state/tls: what is in it cannot be used for TLS; remove the folder to get a new certificate"),
     ],
 )  # fmt: skip
 def test_a_state_folder_that_no_server_can_use(tmp_path: Path, capsys: Captured, prepare: Prepare, fault: str) -> None:
