@@ -8,6 +8,7 @@ of one actor is logged and affects no other.
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final, Protocol, TypeVar
 
 import trio
@@ -187,10 +188,9 @@ class Supervisor:
         """The sessions that have not been stopped, oldest first."""
         return (session for session in self._sessions.values() if session.reason is None)
 
-    def live_streams(self) -> Sequence[StreamActor]:
-        """The streams whose media flows, publications first."""
-        published, played = (self._streams.having(STATUS, each) for each in LIVE)
-        return [*published, *played]
+    def live_streams(self) -> Iterator[StreamActor]:
+        """The streams whose media flows, publications first. To be gone through at once."""
+        return chain.from_iterable(self._streams.having(STATUS, each) for each in LIVE)
 
     def session(self, session_id: str) -> SessionActor | None:
         """The session of that id, which may have been stopped."""

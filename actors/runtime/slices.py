@@ -1,9 +1,9 @@
 """Work on many things a slice at a time, so that other tasks, media above all, get their turn in between."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import trio
 
@@ -95,6 +95,30 @@ def used_up(items: Iterable[T]) -> Iterator[T]:
 def _popped(left: list[T]) -> Iterator[T]:
     while left:
         yield left.pop()
+
+
+class StandingSnapshot(Generic[T]):
+    """What there is at one moment, again and again, to be gone through in slices: one list for all times.
+
+    A collection of young objects looks at whatever they refer to, and a new list of thousands is one of them.
+    """
+
+    def __init__(self) -> None:
+        self._left: list[T] = []
+
+    def slices_of(self, items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+        """As `slices`, of the `items` that are there now; none of those of the last time is left. Nothing is kept."""
+        left = self._left
+        left.clear()
+        left.extend(items)
+        left.reverse()
+        return iter(lambda: self._next(size), [])
+
+    def _next(self, size: int) -> Sequence[T]:
+        some = self._left[-size:]
+        del self._left[-size:]
+        some.reverse()
+        return some
 
 
 async def let_go(items: list[T]) -> None:

@@ -20,7 +20,7 @@ import trio
 from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
 from actors.runtime.actor import Actor, StopReason, crash_guard
 from actors.runtime.logs import get_logger
-from actors.runtime.slices import slices
+from actors.runtime.slices import StandingSnapshot, slices
 from config.live import follow
 from config.settings import Settings
 from protocol.hooks import Allow, Deny, HookMethod, Verdict, Warn
@@ -32,7 +32,7 @@ log = get_logger("keep-alive")
 STEPS_PER_INTERVAL = 50
 SHORTEST_STEP = 0.01
 LONGEST_STEP = 0.2
-LOOKED_AT_ONCE, ASKED_AT_ONCE = 250, 5
+LOOKED_AT_ONCE, ASKED_AT_ONCE = 250, 3
 """Streams looked at, and asked for, before other tasks get a turn."""
 
 
@@ -72,6 +72,7 @@ class StreamKeepAlive(Actor[Never]):
         self._some_expire = False
         """Whether there may be streams whose time is limited: by an answer of a time when keep-alives were on, too."""
         self._changed = trio.Event()  # it may have something to do again
+        self._snapshot: StandingSnapshot[KeepAliveTarget] = StandingSnapshot()
         follow(settings, self._adopt)
 
     def _adopt(self, settings: Settings) -> None:
@@ -94,7 +95,7 @@ class StreamKeepAlive(Actor[Never]):
                 continue
             walk.begin()
             self._some_expire = False
-            for some in slices(self._live_streams(), LOOKED_AT_ONCE):
+            for some in self._snapshot.slices_of(self._live_streams(), LOOKED_AT_ONCE):
                 self._end_expired(some)
                 for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
                     for target in few:

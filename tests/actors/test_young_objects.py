@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from actors.daemon import GC_THRESHOLDS
 from actors.runtime.overload import CALM_TICK, Overload
-from actors.runtime.slices import SLICES_PER_COLLECTION, Turns, slices
+from actors.runtime.slices import SLICES_PER_COLLECTION, StandingSnapshot, Turns, slices
 from actors.runtime.young_objects import CollectionPace
 
 OLD, SLICE, YOUNG_EACH = 4_000, 50, 4
@@ -91,6 +91,31 @@ async def test_what_comes_together_while_as_much_is_freed_is_looked_at_at_each_t
         nursery.cancel_scope.cancel()
     assert len(looked_at) >= 19
     assert max(looked_at) < OLD / 2
+
+
+def test_what_is_gone_through_again_and_again_is_in_one_old_list() -> None:
+    snapshot: StandingSnapshot[int] = StandingSnapshot()
+    old = snapshot._left
+    for last in (3, 0, 5):
+        items = list(range(last))
+        assert [list(some) for some in snapshot.slices_of(iter(items), 2)] == [
+            items[at : at + 2] for at in range(0, last, 2)
+        ]
+        assert snapshot._left is old
+        assert not old, "what is gone is kept by nobody"
+    assert next(snapshot.slices_of(range(5), 2)) == [0, 1]
+    assert [list(some) for some in snapshot.slices_of(range(7, 9), 2)] == [[7, 8]], (
+        "the rest of the last time is left out"
+    )
+
+
+def test_a_collection_of_young_objects_looks_at_no_snapshot_of_thousands(looked_at: list[int]) -> None:
+    snapshot: StandingSnapshot[Made] = StandingSnapshot()
+    made = [Made() for _ in range(OLD)]
+    gc.collect()
+    some = snapshot.slices_of(made, SLICE)
+    assert len(next(some)) == SLICE
+    assert not any(len(each) >= OLD - SLICE for each in gc.get_objects(0) if type(each) is list)
 
 
 def test_one_of_many_small_works_collects(looked_at: list[int]) -> None:
