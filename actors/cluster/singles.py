@@ -101,6 +101,11 @@ class HeldSingle:
         self.named, self.on_lost = named, on_lost
         self._singles = singles
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the registry says so, and it is not taken on trust."""
+        return self._singles.names.table.holds(self.named)
+
     def release(self) -> None:
         if self._singles.forget(self):
             self._singles.names.release(self.named)

@@ -242,7 +242,10 @@ CLUSTER: Final = (
     gauge("cluster_names_unreleased", "names given back whose end the registry has not acknowledged"),
     counter("cluster_names_lost_total", "streams that ended because another node has their name"),
     gauge("cluster_singles_here", "groups of recordings, calls and keyed requests that this node has in the cluster"),
-    counter("cluster_singles_lost_total", "groups and calls that ended because another node has them"),
+    counter(
+        "cluster_singles_lost_total",
+        "claims that another node has: such groups and calls ended, such keyed requests were carried out twice",
+    ),
     counter("cluster_outages_total", "times that Redis ceased to answer"),
     counter("cluster_gaps_total", "times that messages of other nodes may have been missed"),
     counter("cluster_requests_total", "requests to other nodes"),

@@ -3,7 +3,8 @@
     claim (place of the key) ─► mine: carry it out, keep the answer
                              └► another node's: ask it for the answer, again while it has none
 
-Redis has digests of keys alone. While it is away, a key is known to the node that was asked.
+Redis has digests of keys alone. While it is away, a key is known to the node that was asked, and to those that wait for
+its answer.
 """
 
 import base64
@@ -13,10 +14,10 @@ import trio
 
 from actors.cluster.owned.owners import Owners
 from actors.cluster.registry.registry import RegistryUnavailable
-from actors.cluster.singles import ClusterSingles
+from actors.cluster.singles import ClusterSingles, HeldSingle
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.keyed_requests import KeptResponse, Recall
-from actors.node.ports.singles import Single, SingleTaken, SingleUnknown
+from actors.node.ports.singles import SingleTaken, SingleUnknown
 from protocol.cluster.owner_messages import RecallAnswer
 from protocol.common.growing_pause import GrowingPause
 from protocol.node.coverage import Coverage
@@ -34,7 +35,7 @@ class ClusterRequests:
 
     def __init__(self, owners: Owners, singles: ClusterSingles) -> None:
         self._owners, self._singles = owners, singles
-        self._claims: dict[str, Single] = {}
+        self._claims: dict[str, HeldSingle] = {}
 
     def serve(self, recall: Recall) -> None:
         async def answer(ask: RecallAnswer) -> Any:
@@ -47,8 +48,8 @@ class ClusterRequests:
         pause = GrowingPause(ASK_AGAIN, ASK_AGAIN_AT_MOST)
         holder = None
         with trio.move_on_after(WAIT):
-            while not await self._is_mine(place):
-                holder = await self._holder(place)
+            while not await self._is_mine(place, holder):
+                holder = await self._holder(place, holder)
                 if holder is not None:
                     told = await self._owners.ask_member(
                         holder, RecallAnswer(place=place, fingerprint=fingerprint.hex())
@@ -64,21 +65,25 @@ class ClusterRequests:
         if claim is not None:
             claim.release()
 
-    async def _is_mine(self, place: str) -> bool:
-        """Whether this node carries it out. It does also while nobody can tell."""
+    async def _is_mine(self, place: str, holder: str | None) -> bool:
+        """Whether this node carries it out. It does also while nobody can tell, unless another one is known to."""
         try:
-            self._claims[place] = await self._singles.claim(REQUEST, place)
+            claim = await self._singles.claim(REQUEST, place)
         except SingleTaken:
             return False
         except SingleUnknown:
-            pass
+            return holder is None
+        if holder is not None and not claim.is_confirmed:
+            claim.release()
+            return False
+        self._claims[place] = claim
         return True
 
-    async def _holder(self, place: str) -> str | None:
+    async def _holder(self, place: str, before: str | None) -> str | None:
         try:
             return await self._singles.holder(REQUEST, place)
         except RegistryUnavailable:
-            return None  # the next claim tells
+            return before
 
     def _silent(self, holder: str | None) -> Coverage:
         nodes = self._owners.other_ids()

@@ -128,6 +128,9 @@ def _answer_of(response: Response) -> KeptResponse | None:
 
 
 def _caller(request: Request) -> str:
-    """Whose keys these are: the login's, or without one the address's."""
+    """Whose keys these are: the login's, as long as it has the same rights, or without one the address's."""
     identity = identity_of(request.scope)
-    return client_address(request.scope) if identity.proof is Proof.OPEN else str(identity)
+    if identity.proof is Proof.OPEN:
+        return client_address(request.scope)
+    apps = None if identity.apps is None else sorted(identity.apps)
+    return f"{identity.role} {apps!r} {identity}"

@@ -13,7 +13,8 @@ from actors.cluster.cluster import Cluster
 from actors.cluster.owned.keyed_requests import WAIT, ClusterRequests
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL
-from protocol.rest.idempotency import KEPT_SECONDS, MAX_KEYS_PER_CALLER
+from protocol.rest import idempotency
+from protocol.rest.idempotency import KEPT_SECONDS
 from tests.support.cluster.cluster_simulation import SimulatedNode
 from tests.support.cluster.owned_nodes import OwnedNodes, owned_nodes
 from tests.support.web.slow_world import KEY, STREAMS, SlowWorld
@@ -77,6 +78,33 @@ async def test_it_waits_for_the_answer_to_the_first(autojump_clock: MockClock) -
             made["a"].world.may_stop.set()
         assert [answer.headers["x-terminated-count"] for answer in answers] == ["1"] * 4
         assert sum(REPLAYED in answer.headers for answer in answers) == 3
+        assert asked(made) == [1, 0, 0]
+
+
+@pytest.mark.parametrize("moment", [4.0, 4.5, 5.0, 5.5])
+async def test_it_waits_for_it_also_while_redis_is_away(moment: float, autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        made["a"].world.may_stop = trio.Event()
+        answers: list[httpx.Response] = []
+
+        async def ask(name: str) -> None:
+            answers.append(await made[name].end())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "a")
+            await wait_all_tasks_blocked()
+            nursery.start_soon(ask, "b")
+            await trio.sleep(moment)
+            made.redis.go_away()
+            await trio.sleep(2 * BEAT_INTERVAL)
+            assert (asked(made), answers) == ([1, 0, 0], [])
+            made.redis.come_back()
+            await trio.sleep(2 * BEAT_INTERVAL)
+            made["a"].world.may_stop.set()
+        assert [(answer.status_code, answer.headers.get(REPLAYED)) for answer in answers] == [
+            (200, None),
+            (200, "true"),
+        ]
         assert asked(made) == [1, 0, 0]
 
 
@@ -164,13 +192,16 @@ async def test_without_redis_each_node_knows_its_own(autojump_clock: MockClock) 
         assert asked(made) == [1, 1, 0]
 
 
-async def test_redis_has_as_many_digests_as_there_are_answers_and_nothing_else(autojump_clock: MockClock) -> None:
+async def test_redis_has_as_many_digests_as_there_are_answers_and_nothing_else(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "MAX_KEYS_PER_CALLER", 8)
     async with nodes() as made:
-        for number in range(MAX_KEYS_PER_CALLER + 2):
+        for number in range(10):
             await made["a"].end(key=f"secret-{number}")
         await wait_all_tasks_blocked()
         held = made.redis.held[ClaimSpace.SINGLES]
-        assert len(held) == MAX_KEYS_PER_CALLER
+        assert len(held) == 8
         assert "secret" not in repr(held)
         await trio.sleep(KEPT_SECONDS)
         assert REPLAYED not in (await made["b"].end(key="secret-9")).headers

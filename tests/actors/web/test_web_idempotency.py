@@ -1,5 +1,7 @@
 """`Idempotency-Key`: a request that is repeated is carried out once."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 import trio
@@ -8,9 +10,11 @@ from attrs import evolve
 from trio.testing import MockClock
 
 from actors.runtime.actor import StopReason
+from protocol.access.accounts import AccountTable
 from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
 from protocol.rest.resources.streams import TerminateAnswer
+from tests.support.web.access import access_of, bearer, token
 from tests.support.web.slow_world import KEY, STREAMS, SlowWorld
 from tests.support.web.stream_world import StreamWorld, connection, stream
 from tests.support.web.web_rig import client_of
@@ -59,6 +63,18 @@ async def test_it_holds_for_ten_minutes(world: StreamWorld, autojump_clock: Mock
         await trio.sleep(1)
         await client.post(STREAMS, json={"name": "a"}, headers=KEY)
         assert "a2" not in world.ids
+
+
+async def test_an_answer_is_not_for_who_has_other_rights(world: StreamWorld, tmp_path: Path) -> None:
+    access = access_of(tmp_path / "accounts.toml", token("ci"))
+    headers = KEY | {"Authorization": bearer("ci")}
+    async with client_of(world, access=access) as client:
+        first, again = [await client.post(STREAMS, json={"name": "a"}, headers=headers) for _ in range(2)]
+        assert (first.status_code, again.headers.get("idempotency-replayed")) == (200, "true")
+        bound = token("ci", apps=frozenset({"shop"}))
+        await access.store.change(lambda table: (AccountTable(table.users, (bound,)), None))
+        bound_one = await client.post(STREAMS, json={"name": "a"}, headers=headers)
+    assert (bound_one.status_code, "idempotency-replayed" in bound_one.headers) == (404, False)
 
 
 async def test_without_a_key_each_request_is_carried_out(world: StreamWorld) -> None:
