@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from attrs import define, field
 
@@ -9,9 +10,16 @@ from actors.media.catch_up import CatchUps
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import Counters
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.runtime.loop_clock import RunClock, run_clock
+from actors.runtime.loop_clock import RunClock, Standstills, run_clock
 from config.settings import Settings
 from protocol.metrics.media_quality import MediaQuality
+
+EXCUSED: Final = 10.0
+"""Seconds after a standstill for which nobody's silence counts.
+
+What peers said meanwhile waits to be read, but the latest of it may not have found room in the sockets' buffers. Who
+is alive says something again by then: browsers check every 2.5 to 6 s (RFC 7675 section 5.1).
+"""
 
 
 @define(eq=False, kw_only=True)
@@ -43,6 +51,7 @@ class MediaContext:
     compound_viewers: int = field(init=False, default=0)
     """Viewers without reduced-size RTCP: what they need at once begins with a receiver report (RFC 5506)."""
     _run_clock: RunClock = field(init=False, factory=run_clock)
+    _standstills: Standstills = field(init=False, factory=Standstills)
 
     def __attrs_post_init__(self) -> None:
         self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)
@@ -55,6 +64,11 @@ class MediaContext:
             flushes, self.flushes = self.flushes, []
             for flush in flushes:
                 flush()
+
+    def look_for_standstill(self, now: float) -> None:
+        """Before anybody is judged by silence."""
+        if self._standstills.look():
+            self.excused_until = now + EXCUSED
 
     def loop_time(self, when: float) -> float:
         """A time of `clock` by trio's clock, which leaves out the time in which the loop stood still."""

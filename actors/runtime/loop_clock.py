@@ -40,28 +40,38 @@ class LoopClock(trio.abc.Clock):
     def __init__(self, source: Callable[[], float] = time.monotonic) -> None:
         self.left_out = 0.0
         self._source = source
-        self._seen = self._began = source()
+        self.start_clock()
 
     def start_clock(self) -> None:
         """The run begins."""
-        self._seen = self._began = self._source()
+        self._seen = self._source()
+        self._before = self._seen - _START
 
     def current_time(self) -> float:
         """Seconds since the start in which the loop went on."""
-        return self.real_time() - self.left_out
+        now = self._source()
+        if now - self._seen > MOST_COUNTED:
+            self._leave_out(now)
+        self._seen = now
+        return now - self._before - self.left_out
 
     def real_time(self) -> float:
         """All seconds since the start."""
         now = self._source()
-        stood_still = now - self._seen - MOST_COUNTED
+        if now - self._seen > MOST_COUNTED:
+            self._leave_out(now)
         self._seen = now
-        if stood_still > 0:
-            self.left_out += stood_still
-        return now - self._began + _START
+        return now - self._before
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """How long trio may wait for its sockets, before it looks at the clock once more."""
-        return min(deadline - self.current_time(), LONGEST_WAIT)
+        seconds = deadline - self.current_time()
+        if seconds > LONGEST_WAIT:
+            return LONGEST_WAIT
+        return seconds
+
+    def _leave_out(self, now: float) -> None:
+        self.left_out += now - self._seen - MOST_COUNTED
 
 
 class _PlainClock:

@@ -201,6 +201,7 @@ class RtpLeg:
             self._stray += 1
 
     def on_time(self, now: float) -> None:
+        self._quiet_at = max(self._quiet_at, self._context.excused_until)
         if now >= self._quiet_at:
             self.fail(StreamInfo.FAILED_BY_RTP_ACTIVITY)
             return

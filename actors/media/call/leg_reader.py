@@ -131,6 +131,7 @@ class LegReader:
 
     def _look_at_deadlines(self) -> None:
         now = self._context.clock()
+        self._context.look_for_standstill(now)
         if self._deadlines.earliest <= now:
             for woken in self._deadlines.due(now):
                 self._guard.run(self._on_time, woken, now)

@@ -13,12 +13,6 @@ from actors.runtime.loop_clock import Standstills
 
 PUT_OFF: Final = 0.02
 """Seconds by which the next deadline must have moved for the sleep until then to be changed."""
-EXCUSED: Final = 10.0
-"""Seconds after a standstill for which nobody's silence counts.
-
-What peers said meanwhile waits to be read, but the latest of it may not have found room in the sockets' buffers. Who
-is alive says something again by then: browsers check every 2.5 to 6 s (RFC 7675 section 5.1).
-"""
 
 
 class TimeKeeper(Generic[P]):
@@ -55,8 +49,8 @@ class TimeKeeper(Generic[P]):
         """Do what is due; after each wake-up for packets too, so that few wake-ups are needed for deadlines alone."""
         timers = self.timers
         if self._standstills.look():
-            self._context.excused_until = now + EXCUSED
             self._until = math.inf
+        self._context.look_for_standstill(now)
         earliest = timers.earliest
         if earliest <= now:
             for peer in timers.due(now):

@@ -2,9 +2,10 @@
 
 import math
 
+from actors.media.context import EXCUSED
 from actors.media.events import Failed
-from actors.media.peer.time_keeper import EXCUSED
 from protocol.stream.info_texts import StreamInfo
+from tests.support.calls.call_rig import call_rig
 from tests.support.media.media_rig import Facts, media_rig
 from tests.support.moved_clock import Hands, run
 
@@ -67,5 +68,17 @@ def test_a_publisher_whose_media_does_not_come_back_is_given_up_and_not_before()
             assert ends(published.facts) == []
             await hands.pass_time(5)
             assert ends(published.facts) == [StreamInfo.FAILED_BY_RTP_ACTIVITY]
+
+    run(main)
+
+
+def test_a_phone_whose_voice_does_not_come_back_ends_its_call_and_not_before() -> None:
+    async def main(hands: Hands) -> None:
+        async with call_rig(rtp_activity_detecting=5.0) as call:
+            hands.stand_still(LONG)
+            await hands.pass_time(EXCUSED - 1)
+            assert ends(call.leg_facts) == []
+            await hands.pass_time(5)
+            assert ends(call.leg_facts) == [StreamInfo.FAILED_BY_RTP_ACTIVITY]
 
     run(main)
