@@ -13,6 +13,8 @@ from protocol.sip.transactions.timers import Timer, Timers
 EXPIRES: Final = 1800
 MIN_EXPIRES: Final = 90
 _LONGEST: Final = 86_400
+_MOST_REFUSALS: Final = 4
+"""Times that a call is tried with a longer interval: each proxy on the way may want one, and whoever is called."""
 
 HeaderPairs = tuple[tuple[str, str | None], ...]
 
@@ -28,6 +30,7 @@ class SessionTimer:
         self.interval = EXPIRES
         """In seconds; what we propose, until it is agreed."""
         self._min = MIN_EXPIRES
+        self._refusals = 0
         self._is_agreed = False
         self._we_refresh = True
         self._refresh: Timer | None = None
@@ -39,9 +42,10 @@ class SessionTimer:
         return (("Session-Expires", f"{self.interval}{refresher}"), ("Min-SE", str(self._min)))
 
     def lengthen(self, response: ResponseMessage) -> bool:
-        """Take the Min-SE of a 422; False if it says nothing new."""
+        """Take the Min-SE of a 422; False if it says nothing new, or there were many before."""
+        self._refusals += 1
         wanted = whole_number(response.headers.get("Min-SE"))
-        if wanted is None or not self.interval < wanted <= _LONGEST:
+        if wanted is None or self._refusals > _MOST_REFUSALS or not self.interval < wanted <= _LONGEST:
             return False
         self.interval = self._min = wanted
         return True

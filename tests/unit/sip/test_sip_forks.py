@@ -321,6 +321,15 @@ def test_a_session_that_is_too_short_for_a_proxy_is_lengthened() -> None:
     assert cast(CallEnded, caller.told[-1]).status == 422
 
 
+def test_who_wants_a_longer_session_each_time_does_not_keep_us_calling() -> None:
+    caller = Caller()
+    for seconds in range(1_900, 1_920):
+        if not caller.told:
+            caller.answer(422, "phone", ("Min-SE", str(seconds)))
+    assert caller.flow() == ["INVITE", "ACK"] * 5
+    assert cast(CallEnded, caller.told[-1]).status == 422
+
+
 def test_phones_that_ring_after_the_end_are_forgotten_though_no_final_answer_comes() -> None:
     caller = Caller()
     caller.agent.hang_up(caller.call, 0.0)
