@@ -13,6 +13,7 @@ import trio
 from attrs import asdict, field, frozen
 
 from actors.metrics.measured import MeasuredServer
+from actors.runtime.loop_clock import real_time
 from actors.runtime.slices import SliceBudget
 from protocol.hooks.breaker import BreakerState
 from protocol.metrics.histogram import Histogram
@@ -91,7 +92,7 @@ class Overview:
     def __init__(self, server: MeasuredServer, wall_clock: Callable[[], float] = time.time) -> None:
         self._server = server
         self._clock = wall_clock
-        self._started = trio.current_time()
+        self._started = real_time()
         self._seen: dict[Apps, _Seen] = {}
 
     async def look(self, apps: Apps) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class Overview:
         if len(self._seen) > MAX_SEEN:
             del self._seen[next(iter(self._seen))]
         streams = await self._streams(apps)
-        now = trio.current_time()
+        now = real_time()
         seen.forget(now)
         counters = self._counters(streams, apps, now)
         seen.samples.append(self._sample(seen, streams, counters))

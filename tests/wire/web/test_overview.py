@@ -1,17 +1,33 @@
 """The console's overview of a server with known traffic."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from actors.metrics.overview import Overview
+from actors.runtime.loop_clock import LoopClock
 from config.apps import App, default_table
 from config.tables.apps_file import write_apps
 from protocol.hooks import HookMethod, Unreachable
 from protocol.metrics.hook_counts import HookOutcome
 from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import wcs_client
+
+
+def test_the_time_since_the_start_has_that_in_which_the_server_stood_still(tmp_path: Path) -> None:
+    frozen = 0.0
+
+    async def main() -> int:
+        nonlocal frozen
+        async with full_server(tmp_path) as server:
+            overview = Overview(server.server.measured)
+            frozen = 3600.0
+            looked = await overview.look(None)
+            return int(looked["uptime"])
+
+    assert trio.run(main, clock=LoopClock(lambda: time.monotonic() + frozen)) >= 3600
 
 
 async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
