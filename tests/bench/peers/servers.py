@@ -108,6 +108,7 @@ def running_wcsd(
 ) -> Iterator[Wcsd]:
     """The server of this checkout, or of another one of the same repository. `tls`: its pages come by wss."""
     unlimited = {"overload.max_loop_lag": 0}  # what a core carries is to be found out
+    unlimited["keep_alive.server_interval"] = 86_400_000  # a ping would hide when the message before it came
     with (
         running_server(folder, {"ip": host, **unlimited, **settings}, root=checkout or ROOT) as process,
         _client() as client,
