@@ -1,7 +1,7 @@
 """Groups of recordings whose members are on any nodes. A group is on the node that was asked to make it.
 
-Each publication is recorded where it is: its node has a part of the group, in whose name it writes its own files
-folder. The node of the group lists the files of all when it ends. If that node dies, the parts go on until their
+Each publication is recorded where it is: its node has a part of the group, in whose name it writes files into its
+own folder. The node of the group lists the files of all when it ends. If that node dies, the parts go on until their
 publications end, or the group is terminated; nobody lists their files then.
 
 A group is claimed in the registry, so that of two nodes that begin one at the same moment one does. Of two that began
@@ -167,8 +167,9 @@ class ClusterRecordGroups:
                 await self._end_here(uri)
                 await self._join_other(uri, members)
         finally:
-            del self._moving[uri]
             moved.set()
+            if self._moving.get(uri) is moved:  # else it moves once more
+                del self._moving[uri]
 
     async def _join_other(self, uri: str, members: Iterable[str]) -> None:
         for each in members:

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import trio
 from attrs import define, evolve, field
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.record_groups import ClusterRecordGroups
@@ -50,6 +50,8 @@ class FakeGroups:
     collectors: dict[str, CollectFiles] = field(factory=dict)
     listed: list[GroupedFile] = field(factory=list)
     fault: RecordingRefused | None = None
+    may_add: trio.Event | None = None
+    """None: always."""
     before_end: Callable[[], None] = lambda: None
     """Before a part of another's group ends."""
 
@@ -65,6 +67,8 @@ class FakeGroups:
 
     async def add(self, uri: str, query: StreamFilter) -> None:
         stream = self._published(query)
+        if self.may_add is not None:
+            await self.may_add.wait()
         _add(self._members(uri), stream)
 
     async def remove(self, uri: str, media_session_id: str) -> None:
@@ -302,6 +306,35 @@ async def test_of_two_groups_that_began_while_redis_was_away_one_goes_on_with_th
         assert [len(made[other].own.listed), len(made[owner].own.listed)] == [1, 0]
         await made["c"].all.end(URI)
         assert sorted(each.name for each in made[owner].own.listed) == ["s1", "s2"]
+
+
+async def test_a_group_may_move_again_while_it_moves(autojump_clock: MockClock) -> None:
+    async with nodes("abcd") as made:
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                made.redis.go_away()
+                await trio.sleep(2 * BEAT_INTERVAL)
+                for name, stream in (("a", "s1"), ("b", "s2")):
+                    await made[name].all.begin(URI)
+                    await made[name].add(stream)
+                    made[name].own.may_add = trio.Event()
+                made.redis.come_back()
+                await trio.sleep(1.2 * BEAT_INTERVAL)
+                (other,) = [name for name in "ab" if URI not in made[name].own.own]
+                nursery.start_soon(made[other].add, "s3")
+                await wait_all_tasks_blocked()
+                made.redis.go_away()
+                await made[other].all.begin(URI)
+                made.redis.come_back()
+                await trio.sleep(1.2 * BEAT_INTERVAL)
+                assert URI not in made[other].own.own
+                nursery.start_soon(made[other].add, "s4")
+                await wait_all_tasks_blocked()
+                for name in "ab":
+                    opened = made[name].own.may_add
+                    assert opened is not None
+                    opened.set()
+        assert await made["c"].members() == ["s1", "s2", "s3", "s4"]
 
 
 async def test_a_group_waits_for_redis_if_the_cluster_is_to_refuse_what_it_does_not_know(
