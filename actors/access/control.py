@@ -11,6 +11,7 @@ from actors.access.password_hash import PasswordHashing
 from actors.access.password_login import PasswordLogin
 from actors.node.ports.login import LoginPort
 from actors.runtime.logs import get_logger
+from actors.runtime.loop_clock import real_time
 from actors.storage.account_store import AccountStore, utc_day
 from actors.storage.table_store import TableStoreError
 from protocol.access.accounts import AccountTable, token_digest
@@ -39,6 +40,7 @@ class AccessControl:
     """One for the server. `policy` says whether callers must log in where there are accounts: `config.rest_auth`.
 
     It is asked at the start and by `decide`, not when an account is added: backends that run would be locked out.
+    `clock` has the time in which the server stood still, so that no login outlives what people were told.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class AccessControl:
         *,
         policy: Callable[[bool], bool],
         audit: AuditLog,
-        clock: Callable[[], float] = trio.current_time,
+        clock: Callable[[], float] = real_time,
         day: Callable[[], str] = utc_day,
     ) -> None:
         self.store = store

@@ -10,13 +10,17 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
+from actors.access.page_login import LINK_LIFETIME, PAGE_LIFETIME
 from actors.web.callers import narrowed, set_identity
+from protocol.access.credentials import Basic
 from protocol.access.identity import Identity, Proof
 from protocol.access.roles import Role
 from protocol.access.throttle import FREE_FAILURES
 from protocol.node.filters import StreamFilter
 from protocol.rest.operations import ANYONE
+from tests.support.moved_clock import Hands, run
 from tests.support.web.access import access_of, basic, bearer, token, user
 from tests.support.web.stream_world import StreamWorld, connection, stream
 from tests.support.web.web_rig import client_of, routes_of
@@ -175,6 +179,20 @@ async def test_no_route_shows_or_touches_what_belongs_to_another_application(
                     assert b"hidden" not in answer.content
     assert "m2" in world.ids
     assert "hidden-session" in {each.session_id for each in world.connections}
+
+
+def test_neither_a_page_nor_a_link_outlives_its_time_because_the_server_stood_still(access: AccessControl) -> None:
+    async def main(hands: Hands) -> None:
+        control = AccessControl(access.store, policy=lambda _: True, audit=AuditLog(lambda line: None))
+        page, _ = await control.log_in(Basic("alice", "alice-secret"), "192.0.2.1")
+        assert control.pages.identity(page) is not None
+        link = await control.pages.make_link(Role.VIEW)
+        hands.stand_still(LINK_LIFETIME + 1)
+        assert await control.pages.open_link(link) is None
+        hands.stand_still(PAGE_LIFETIME)
+        assert control.pages.identity(page) is None
+
+    run(main)
 
 
 APPS = st.sampled_from(["shop", "other", "third"])
