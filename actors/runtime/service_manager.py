@@ -19,6 +19,8 @@ STEP = 5.0
 """Seconds between two looks at the state, or less if the watchdog wants it."""
 MOST_LATE = 5.0
 """Seconds by which the event loop may be late and still be said to be alive."""
+SOON = 1.0
+"""Seconds after which a loop that was later gets another look: a standstill has used up most of the watchdog's time."""
 EXTENSION = 60.0
 """Seconds by which the end may be put off with each message while the server drains."""
 
@@ -82,10 +84,12 @@ class ServiceReport:
         self._manager.tell("READY=1", f"STATUS={self._told}")
         step = min(STEP, self._manager.watchdog / 3) if self._manager.watchdog else STEP
         while True:
-            due, due_really = trio.current_time() + step, real_time() + step
             self._poke()
-            await trio.sleep_until(due)
-            self.look(late=real_time() - due_really)
+            late = await _sleep(step)
+            self.look(late=late)
+            if late > MOST_LATE:
+                self._poke()
+                self.look(late=await _sleep(min(step, SOON)))
 
     def look(self, *, late: float) -> None:
         """Report once. `late`: by how many seconds the event loop is behind."""
@@ -105,3 +109,10 @@ class ServiceReport:
         for name, pulse in self._pulses.items():
             self._seen[name] = pulse.beats
             pulse.poke()
+
+
+async def _sleep(seconds: float) -> float:
+    """By how many seconds it has lasted longer."""
+    due = real_time() + seconds
+    await trio.sleep(seconds)
+    return real_time() - due

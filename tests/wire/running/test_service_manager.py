@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
-from actors.runtime.service_manager import ServiceManager, ServiceReport
+from actors.runtime.service_manager import STEP, ServiceManager, ServiceReport
+from tests.support.moved_clock import Hands, run
 from tests.support.servers.notify_socket import notify_socket
 from tests.support.servers.server_process import ServerProcess, running_server
 from tests.support.session.wcs_client import wcs_client
@@ -93,6 +95,30 @@ async def test_no_sign_of_life_while_a_part_or_the_loop_is_stuck(
         manager.until("END")
         since = manager.told[manager.told.index("STUCK") :]
         assert since.count("WATCHDOG=1") <= 1, "the beat before it was stuck"
+
+
+def test_after_a_standstill_a_sign_of_life_comes_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdog, frozen = 30.0, 18.0
+
+    async def main(hands: Hands) -> None:
+        service = ServiceManager(os.environ)
+        report = ServiceReport(service, {}, status=lambda: "", is_ending=lambda: False)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(report.run)
+            await trio.testing.wait_all_tasks_blocked()
+            await hands.pass_time(STEP)
+            service.tell("FROZEN")
+            hands.stand_still(frozen)
+            await hands.pass_time(watchdog - frozen - STEP)
+            service.tell("END")
+            nursery.cancel_scope.cancel()
+
+    with notify_socket(tmp_path, monkeypatch, watchdog=watchdog) as manager:
+        run(main)
+        manager.until("END")
+        told = manager.told
+        assert "WATCHDOG=1" in told[: told.index("FROZEN")]
+        assert "WATCHDOG=1" in told[told.index("FROZEN") :]
 
 
 def test_a_watchdog_that_kills_leaves_the_event_loops_stack(tmp_path: Path) -> None:
