@@ -6,7 +6,7 @@ So such time is left out, as CLOCK_MONOTONIC leaves out the time for which a mac
 counts it, and whoever judges a peer by its silence need not think of it.
 
 What has to keep pace with clocks elsewhere takes `run_clock().real_time` instead: media, whose packets have arrival
-times, and what is compared with Redis's clock.
+times, how long a login lasts, and what is compared with Redis's clock.
 """
 
 import time
