@@ -1,10 +1,10 @@
 """What a round proves: a stretch of time without the attacker, and one with it.
 
-Some of it does not depend on how fast the machine is: who was dropped, memory, and for how long single passes of the
-server's loop kept a processor, since all media waits for that. The rest is times, which anything else that runs here
-makes longer. They count in a calm round: one in which little else runs, and that meets the limits without the attacker.
-In any other, processor time takes their place, and times are compared with those without the attacker; that proves
-nothing about an attacker who hardly got a turn himself.
+Some of it does not depend on how fast the machine is: who was dropped, and memory. The rest is times, which anything
+else that runs here makes longer; also for how long single passes of the server's loop keep a processor, since more
+waits for each of them on a machine that gives it few turns. They count in a calm round: one in which little else runs,
+and that meets the limits without the attacker. In any other, processor time takes their place, and times are compared
+with those without the attacker; that proves nothing about an attacker who hardly got a turn himself.
 """
 
 import enum
@@ -88,12 +88,12 @@ class Round:
             yield "viewers ended"
         if loud.memory > MOST_MEMORY:
             yield "memory"
-        if loud.waiting > max(MOST_WAITING, 2 * quiet.waiting):
-            yield "processor"
 
     def timed(self) -> Iterator[str]:
         """What took too long with the attacker."""
         quiet, loud = self.quiet, self.loud
+        if loud.waiting > max(MOST_WAITING, 2 * quiet.waiting):
+            yield "processor"
         if loud.p99 > max(MOST_DELAY, 2 * quiet.p99):
             yield "delay"
         if loud.failures > quiet.failures or not loud.joins:
