@@ -30,6 +30,11 @@ def test_the_end_of_the_server_is_its_own_business() -> None:
     assert "KillMode=mixed" in SHIPPED.splitlines(), "else systemd ends the programs that write recordings first"
 
 
+def test_calls_that_are_in_no_group_are_allowed_by_name() -> None:
+    allowed = next(line for line in SHIPPED.splitlines() if line.startswith("SystemCallFilter=@system-service"))
+    assert "mincore" in allowed.split(), "else the server finds no memory for huge pages, and says nothing"
+
+
 def test_another_place_is_named() -> None:
     other = Installation(
         program=Path("/srv/w/bin/wcsd"), documents=Path("/srv/w/docs"), config=Path("/etc/w.conf"), state=Path("/srv/s")
