@@ -183,6 +183,8 @@ class Subscribers(PacketSink):
         if len(self._subscribers) <= LEAVE_AT_ONCE:
             for subscriber in list(self._subscribers.values()):
                 self.leave(subscriber)
+        else:
+            self._context.sender.flush()  # what waits for the rest of a picture is not to leave after the end
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.media import subscribers
 from actors.media.io import frame_hold
 from actors.media.io.frame_hold import MAX_FRUITLESS_HOLDS
 from actors.media.sending.fast_sender import FastSender
@@ -108,3 +109,13 @@ async def test_who_leaves_while_parts_wait_gets_nothing_more_and_the_others_do(
         await staying.peer.until_received(before + 1)
         await send_part(rig, published, 3, last=True)
         await staying.peer.until_received(before + 2)
+
+
+async def test_what_waits_leaves_before_a_stream_with_many_viewers_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_hold, "HOLD", LONG)
+    monkeypatch.setattr(subscribers, "LEAVE_AT_ONCE", 0)
+    async with media_rig(sender=FastSender()) as rig:
+        published, viewer = await streaming(rig)
+        await send_part(rig, published, 2)
+        published.ingest.close()
+        await viewer.peer.until_received(2)
