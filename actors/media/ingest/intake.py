@@ -70,6 +70,8 @@ class Intake:
     sources, with a header extension in the one-byte form or none. Such packets are decrypted and made canonical where
     they lie, and what they need together is done once: limits, the proof that the peer lives, arrivals, and handing
     over to the taker. All others go the long way, in their turn.
+
+    `allowance`: how many times the limits of a publisher it may have.
     """
 
     def __init__(
@@ -79,10 +81,12 @@ class Intake:
         sources: SsrcTable,
         feedback: PublisherFeedback,
         taker: Taker,
+        *,
+        allowance: int = 1,
     ) -> None:
-        settings = context.settings
-        octets = settings.max_publisher_bitrate * 125  # a second
-        self._packet_rate = RateLimit(settings.max_publisher_packet_rate, settings.max_publisher_packet_rate)
+        packets = context.settings.max_publisher_packet_rate * allowance
+        octets = context.settings.max_publisher_bitrate * 125 * allowance  # a second
+        self._packet_rate = RateLimit(packets, packets)
         self._bitrate = RateLimit(octets, octets)
         self._context = context
         self._transport = transport

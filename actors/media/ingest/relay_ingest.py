@@ -18,6 +18,9 @@ LEG_REPORT_INTERVAL: Final = 2.5
 
 To write and to read one costs as much as twenty packets, and no origin changes its bitrate by it.
 """
+LEG_ALLOWANCE: Final = 16
+"""Times what a publisher may send. The origin has held it to that; a leg begins with up to 10 s of the past at once
+(`protocol.sfu.packet_history`), and its packets are padded."""
 
 
 class RelayIngest(WebRtcIngest):
@@ -29,6 +32,7 @@ class RelayIngest(WebRtcIngest):
     """
 
     _report_interval = LEG_REPORT_INTERVAL
+    _allowance = LEG_ALLOWANCE
 
     def __init__(
         self,

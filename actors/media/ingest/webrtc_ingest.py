@@ -31,6 +31,7 @@ class WebRtcIngest(PublishedMedia):
     """What the owner of a stream holds that a WebRTC peer publishes. Players attach to its `publication`."""
 
     _report_interval: ClassVar = REPORT_INTERVAL
+    _allowance: ClassVar = 1
 
     def __init__(
         self,
@@ -60,7 +61,9 @@ class WebRtcIngest(PublishedMedia):
         )
         self._silent_at = math.inf
         self._transport = Transport(services, offer, self, session_id, post, roles)
-        self._intake = Intake(context, self._transport, self._sources, self._feedback, self.publication)
+        self._intake = Intake(
+            context, self._transport, self._sources, self._feedback, self.publication, allowance=self._allowance
+        )
         local = services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup, over_tcp=over_tcp)
         self.answer = write_answer(offer, plans, local, direction=Direction.RECVONLY)
         if left_out := audio_left_out(offer, plans):

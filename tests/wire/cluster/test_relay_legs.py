@@ -109,6 +109,17 @@ async def test_an_edge_reports_less_often_than_a_publisher_is_told() -> None:
         assert leg.ingest.deadline >= began + LEG_REPORT_INTERVAL > began + REPORT_INTERVAL
 
 
+async def test_what_a_leg_begins_with_is_not_over_the_limits_of_a_publisher() -> None:
+    """An origin sends at once what has come since the last key frame, padded."""
+    async with media_rig(max_publisher_packet_rate=20, max_publisher_bitrate=20) as rig:
+        leg = relay(rig, plain_source(rig), "one")
+        await connected(leg)
+        for picture in (vp8_key_frame(), *(vp8_delta(bytes(200)) for _ in range(29))):
+            leg.feed(picture)
+        await until(lambda: len(leg.sink.packets) == 30)
+        assert not rig.plane.drops["over_packet_rate"] + rig.plane.drops["over_bitrate"]
+
+
 async def test_the_end_of_one_leg_is_the_end_of_none_beside_it() -> None:
     async with media_rig() as rig:
         legs = [relay(rig, plain_source(rig), name) for name in ("one", "two", "three")]
