@@ -12,6 +12,7 @@ from actors.web.callers import identity_of, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import LIFTED_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from protocol.access.roles import Role
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
 from protocol.rest.resources import bans as rest
 from protocol.rest.schemas import array_of
@@ -52,7 +53,7 @@ class BanResource:
 
     async def find(self, request: Request) -> Response:
         """The bans in force that match: all without a filter."""
-        query, page = rest.parse_find(await search_fields(request, rest.FIND))
+        query, page = rest.parse_find(await search_fields(request, rest.FIND, NO_QUERY))
         query = _narrowed(request, query)
         found = [ban for ban in self._bans.active() if query.matches(ban)]
         if not found:

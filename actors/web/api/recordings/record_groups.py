@@ -102,7 +102,7 @@ class RecordGroupResource:
     async def find_all(self, request: Request) -> Response:
         """All groups. POST takes an empty body or none."""
         check_unbound(request.scope, "a group of recordings")
-        rest.parse_find_all(await search_fields(request, rest.NO_FIELDS))
+        rest.parse_find_all(await search_fields(request, rest.NO_FIELDS, NO_QUERY))
         found = await self._groups.groups()
         if not found.total:
             return nothing_found(request, "group of recordings", found)

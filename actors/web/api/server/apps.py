@@ -23,7 +23,7 @@ from protocol.hooks import HookMethod
 from protocol.operator.commands import AddApp, AppCommand, RemoveApp, UpdateApp, app_fields
 from protocol.operator.messages import Done
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.json_body import decode_object
 from protocol.rest.operations import Answer
 from protocol.rest.paging import page_of
@@ -96,7 +96,7 @@ class AppResource:
 
     async def find(self, request: Request) -> Response:
         """The applications, without passwords and secrets."""
-        given = rest.FIND.read(await search_fields(request, rest.FIND))
+        given = rest.FIND.read(await search_fields(request, rest.FIND, NO_QUERY))
         key, name, bound = given[rest.KEY], given[rest.NAME], identity_of(request.scope).apps
         found = [
             app

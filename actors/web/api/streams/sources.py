@@ -18,7 +18,7 @@ from protocol.capture.named_sources import NamedSource, SourceError, entries
 from protocol.operator.messages import Done
 from protocol.operator.source_commands import AddSource, RemoveSource, SourceCommand, UpdateSource
 from protocol.rest.errors import RestError, bad_request
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.json_body import decode_object
 from protocol.rest.operations import Answer
 from protocol.rest.paging import page_of
@@ -76,7 +76,7 @@ class SourceResource:
     async def find(self, request: Request) -> Response:
         """The sources, their URIs masked."""
         check_unbound(request.scope, "this")
-        given = rest.FIND.read(await search_fields(request, rest.FIND))
+        given = rest.FIND.read(await search_fields(request, rest.FIND, NO_QUERY))
         name = given[rest.NAME]
         found = [source for source in self._desk.all() if name in (None, source.name)]
         if not found:
