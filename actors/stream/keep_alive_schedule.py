@@ -93,16 +93,20 @@ class StreamKeepAlive(Actor[Never]):
                 self._changed = trio.Event()
                 await self._changed.wait()
                 continue
-            walk.begin()
-            self._some_expire = False
-            for some in self._snapshot.slices_of(self._live_streams(), LOOKED_AT_ONCE):
-                self._end_expired(some)
-                for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
-                    for target in few:
-                        with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
-                            ask(target, partial(self._agreed, target))
-                    await trio.lowlevel.checkpoint()
+            await self._go_through(walk)
+
+    async def _go_through(self, walk: "Walk") -> None:
+        # Its variables end with it: until the next round, which may never come, no stream is kept that has ended.
+        walk.begin()
+        self._some_expire = False
+        for some in self._snapshot.slices_of(self._live_streams(), LOOKED_AT_ONCE):
+            self._end_expired(some)
+            for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
+                for target in few:
+                    with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
+                        ask(target, partial(self._agreed, target))
                 await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
 
     def _end_expired(self, targets: Iterable[KeepAliveTarget]) -> None:
         now = trio.current_time()

@@ -1,5 +1,8 @@
 """The walk for keep-alives where nothing is asked: it stands still until there is something to do again."""
 
+import gc
+import weakref
+
 import httpx
 import trio
 from attrs import evolve
@@ -31,6 +34,22 @@ async def test_a_limited_time_ends_also_when_it_is_told_after_keep_alives_were_t
         may_answer.set()
         await trio.sleep(2)
         assert len(limited.stopped) == 1
+        walker.stop(TEST_OVER)
+
+
+async def test_once_keep_alives_are_turned_off_no_stream_is_kept_that_has_ended(autojump_clock: MockClock) -> None:
+    live = Live(keep_alive_settings())
+    async with hook_rig() as rig, trio.open_nursery() as nursery:
+        rig.backend.script("*", status(200))
+        streams = [stream(rig.lane(), "a")]
+        walker = walker_over(live.settings, streams)
+        nursery.start_soon(walker.run)
+        await trio.sleep(10.5)  # it was asked for
+        live.replace(evolve(live.now, keep_alive_streaming_sessions_enabled=False))
+        await trio.sleep(2)
+        ended = weakref.ref(streams.pop())
+        gc.collect()
+        assert ended() is None
         walker.stop(TEST_OVER)
 
 
