@@ -200,11 +200,12 @@ class StateFolder:
         for file in files:
             if not file.is_file():
                 raise StateFolderError(f"{file}: is missing; remove the folder {self._tls} to get a new certificate")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
-        except OSError:  # ssl.SSLError is one
-            fault = f"{self._tls}: what is in it cannot be used for TLS"
-            raise StateFolderError(f"{fault}; remove the folder to get a new certificate") from None
+        with _explained(self._tls, "cannot be read"):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+            except ssl.SSLError:
+                fault = f"{self._tls}: what is in it cannot be used for TLS"
+                raise StateFolderError(f"{fault}; remove the folder to get a new certificate") from None
         return files
 
     def _make_certificate(self, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import ssl
 import subprocess
 import sys
@@ -81,6 +82,21 @@ def test_the_certificate_is_made_once_and_serves_tls(folder: Path) -> None:
         assert state.certificate() == (certificate, key)
         assert certificate.read_bytes() == before
         assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_certificate_that_cannot_be_read_now_is_not_called_broken(folder: Path) -> None:
+    with StateFolder(folder) as state:
+        certificate, _ = state.certificate()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            with pytest.raises(StateFolderError, match=r"tls: cannot be read: Too many open files \(raise LimitNOFILE"):
+                state.certificate()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert state.certificate()[0] == certificate
 
 
 def test_a_certificate_that_was_interrupted_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
