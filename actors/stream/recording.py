@@ -66,6 +66,7 @@ class StreamRecording:
 
         def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
             if publication.ended:
+                channel.close()
                 raise ConnectionResetError("the publication has ended")
             return Tap(publication, self._plane.context, channel, on_end)
 

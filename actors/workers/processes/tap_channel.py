@@ -23,7 +23,10 @@ class WorkerTap(Protocol):
 
 
 OpenTap = Callable[[socket.socket, Callable[[], None]], WorkerTap]
-"""Opens a tap that sends to this socket, and calls when the publication has ended or the process is gone."""
+"""Opens a tap that sends to this socket, and calls when the publication has ended or the process is gone.
+
+The socket is the tap's, also where it raises OSError, because the publication has ended already.
+"""
 
 
 def tap_channel() -> tuple[socket.socket, socket.socket]:

@@ -142,7 +142,7 @@ class Recording(Worker):
         except RecordingRefused as refused:
             self._refuse(refused)
         except OSError as error:
-            self._refuse(RecordingRefused(f"Cannot record: {error.strerror}", "records.folder"))
+            self._refuse(RecordingRefused(f"Cannot record: {error.strerror or error}", "records.folder"))
         finally:
             self.started.set()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import av
 import httpx
+import pytest
 import trio
 from attrs import evolve
 
@@ -15,13 +16,23 @@ from config.tables.apps_file import write_apps
 from tests.support.capture.rtsp_source import make_media
 from tests.support.hooks.backend import open_backend
 from tests.support.servers.full_server import FullServer, full_server
-from tests.support.session.wcs_client import ClientStream, wcs_client
+from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
 from tests.support.webrtc.h264_peer import h264_peer
 from tests.support.workers.page_recording import FREE, RECORDS, fetched, show
 
 
 async def recorder(server: FullServer, method: str, stream: ClientStream, **fields: Any) -> httpx.Response:
     return await server.rest.post(f"/rest-api/{method}", json={"mediaSessionId": stream.id, **fields})
+
+
+async def recorded(server: FullServer, client: WcsClient, name: str, **fields: Any) -> ClientStream:
+    """A stream that its page wants recorded, when its recorder has begun."""
+    stream = await client.publish(name, record=True, **fields)
+    recording = server.server.parts.recordings.of(stream.id)
+    assert recording is not None
+    with trio.fail_after(60):
+        await recording.started.wait()
+    return stream
 
 
 def pictures(data: bytes) -> int:
@@ -31,7 +42,7 @@ def pictures(data: bytes) -> int:
 
 async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path: Path) -> None:
     async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
-        stream = await client.publish("news", record=True)
+        stream = await recorded(server, client, "news")
         assert (await stream.status("PUBLISHING"))["record"] is True
         assert [each["record"] for each in await server.streams(name="news")] == [True]
         await show(stream, await client.play("news"))
@@ -53,9 +64,31 @@ async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path
 METHODS = frozenset({"connect", "publishStream", "StreamStatusEvent", "ConnectionStatusEvent", "RecordingStatusEvent"})
 
 
+async def test_a_stream_that_ends_before_its_recorder_begins_is_refused_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
+        threads = trio.to_thread.current_default_thread_limiter()
+        holders = [object() for _ in range(int(threads.total_tokens) - threads.borrowed_tokens)]
+        for holder in holders:  # the file cannot be made meanwhile
+            threads.acquire_on_behalf_of_nowait(holder)
+        stream = await client.publish("news", record=True)
+        recording = server.server.parts.recordings.of(stream.id)
+        assert recording is not None
+        await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
+        await stream.status("UNPUBLISHED")
+        for holder in holders:
+            threads.release_on_behalf_of(holder)
+        with trio.fail_after(60):
+            await recording.stopped.wait()
+        assert recording.refusal is not None
+        assert recording.refusal.info == "Cannot record: the publication has ended"
+        assert "recording refused" in caplog.text
+
+
 async def test_a_page_that_fetches_at_once_gets_the_file(tmp_path: Path) -> None:
     async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
-        stream = await client.publish("news", record=True)
+        stream = await recorded(server, client, "news")
         await show(stream, await client.play("news"))
         await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
         name = (await stream.status("UNPUBLISHED"))["recordName"]
@@ -70,7 +103,7 @@ async def test_a_rooms_member_is_recorded(tmp_path: Path) -> None:
         join = {"command": "join", "options": {"name": "lobby"}}
         await client.send("sendData", {"operationId": "1", "payload": join})
         assert (await client.receive("DataStatusEvent", operationId="1"))["status"] == "ACCEPTED"
-        stream = await client.publish("ada-lobby", record=True, custom={"name": "lobby"})
+        stream = await recorded(server, client, "ada-lobby", custom={"name": "lobby"})
         await show(stream, await client.play("ada-lobby", custom={"name": "lobby"}))
         assert len(await server.streams(roomName="lobby", published=True)) == 1
         assert (await recorder(server, "recorder/terminate", stream)).status_code == 200
@@ -104,7 +137,7 @@ async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: 
         (tmp_path / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
         async with full_server(tmp_path, **FREE) as server:
             async with wcs_client(server.ws_url()) as client:
-                stream = await client.publish("news", record=True)
+                stream = await recorded(server, client, "news")
                 await show(stream, await client.play("news"))
             with trio.fail_after(60):
                 begun, done = await backend.wait_for("RecordingStatusEvent", count=2)
