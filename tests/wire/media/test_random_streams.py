@@ -6,10 +6,17 @@ import pytest
 
 from tests.bench.random_streams import play
 
+RUNS = 5
+"""At most: on a busy machine little happens in one."""
+
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_whatever_happens_in_whatever_order_the_invariants_hold(tmp_path: Path, seed: int) -> None:
-    outcome = await play(tmp_path, seed=seed, clients=8, seconds=3.0)
-    assert outcome.faults == []
-    assert outcome.done["terminate 200"] > 0
-    assert outcome.done["told FAILED"] > 0
+    for run in range(RUNS):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        outcome = await play(folder, seed=seed, clients=8, seconds=3.0)
+        assert outcome.faults == []
+        if outcome.done["terminate 200"] and outcome.done["told FAILED"]:
+            return
+    pytest.fail("no stream was terminated")
