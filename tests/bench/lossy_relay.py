@@ -48,6 +48,8 @@ class Direction:
 
     seed: int
     network: Network = field(factory=Network)
+    lost_once: set[bytes] = field(factory=set)
+    """Beginnings: the first datagram that has one of them is lost, whatever chance says."""
     passed: int = 0
     lost: int = 0
     repeated: int = 0
@@ -59,15 +61,17 @@ class Direction:
     def __attrs_post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def fate(self, size: int, now: float) -> list[float]:
-        """When each copy of a datagram of so many bytes that comes now leaves again."""
+    def fate(self, data: bytes, now: float) -> list[float]:
+        """When each copy of a datagram that comes now leaves again."""
         network = self.network
         lost, jitter, repeated, reordered = (self._random.random() for _ in range(4))  # whatever is done with them
-        if lost < network.loss or self._free_at - now > QUEUE:
+        meant = [start for start in self.lost_once if data.startswith(start)]
+        self.lost_once.difference_update(meant)
+        if meant or lost < network.loss or self._free_at - now > QUEUE:
             self.lost += 1
             return []
         self.passed += 1
-        self._free_at = max(now, self._free_at) + size * 8 / network.capacity
+        self._free_at = max(now, self._free_at) + len(data) * 8 / network.capacity
         when = self._free_at + network.delay + jitter * network.jitter
         if reordered < network.reordered:
             self.reordered += 1
@@ -126,7 +130,7 @@ class LossyRelay:
             self._pass(self.down, self._public, data, client)
 
     def _pass(self, direction: Direction, out: socket.socket, data: bytes, target: Address) -> None:
-        for when in direction.fate(len(data), time.monotonic()):
+        for when in direction.fate(data, time.monotonic()):
             heapq.heappush(self._late, (when, next(self._number), out, data, target))
 
     def _inner_of(self, client: Address) -> socket.socket:
