@@ -5,12 +5,16 @@ rediss://...                                                 the same over TLS
 unix://[[user]:password@]/path/to/redis.sock[?db=0]
 redis+sentinel://[[user]:password@]host[:port][,host...]/name[/db]    the primary that Sentinel names
 rediss+sentinel://...                                        the same over TLS, to the Sentinels and to Redis
+
+User and password before the hosts are for Redis. Those for the Sentinels follow as options, `?sentinel_user=` and
+`?sentinel_password=`, which may stand beside `db`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 FORMS: Final = "redis://, rediss://, unix://, redis+sentinel://host:port,.../name or rediss+sentinel://...; or empty"
 _PORT: Final = 6379
@@ -33,6 +37,8 @@ class RedisUrl:
     db: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """For people: without user and password."""
@@ -53,30 +59,31 @@ def parse_redis_url(text: str) -> RedisUrl:
     match url.scheme:
         case "redis" | "rediss":
             (host,) = _hosts(hosts, _PORT, most=1)
-            where = RedisUrl(hosts=(host,), tls=url.scheme == "rediss", db=_database(url.path.strip("/"), url))
+            db = _database(url.path.strip("/"), _options(url))
+            where = RedisUrl(hosts=(host,), tls=url.scheme == "rediss", db=db)
         case "unix":
             if hosts or not url.path.startswith("/") or url.path == "/":
                 raise ValueError("has no absolute path after unix://")
-            where = RedisUrl(path=unquote(url.path), db=_database("", url))
+            where = RedisUrl(path=unquote(url.path), db=_database("", _options(url)))
         case "redis+sentinel" | "rediss+sentinel":
             where = _watched(url, hosts)
         case _:
             raise ValueError("has an unknown scheme")
-    return RedisUrl(
-        hosts=where.hosts, path=where.path, service=where.service, tls=where.tls, db=where.db,
-        username=username, password=password,
-    )  # fmt: skip
+    return evolve(where, username=username, password=password)
 
 
 def _watched(url: SplitResult, hosts: str) -> RedisUrl:
     service, _, db = url.path.strip("/").partition("/")
     if not service:
         raise ValueError("does not name the service, as in redis+sentinel://host:26379/NAME")
+    options = _options(url, "sentinel_user", "sentinel_password")
     return RedisUrl(
         hosts=_hosts(hosts, _SENTINEL_PORT, most=16),
         service=unquote(service),
         tls=url.scheme.startswith("rediss"),
-        db=_database(db, url),
+        db=_database(db, options),
+        sentinel_username=options.get("sentinel_user"),
+        sentinel_password=options.get("sentinel_password"),
     )
 
 
@@ -107,11 +114,17 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def _database(path: str, url: SplitResult) -> int:
+def _options(url: SplitResult, *more: str) -> dict[str, str]:
+    """What follows the question mark. It may be `db`, and what else is named."""
     options = parse_qs(url.query, keep_blank_values=True)
-    if set(options) - {"db"} or url.fragment:
-        raise ValueError("has options other than db")
-    number = options.get("db", [path or "0"])[0]
+    known = ("db", *more)
+    if set(options) - set(known) or url.fragment:
+        raise ValueError(f"has options other than {', '.join(known)}")
+    return {name: values[0] for name, values in options.items()}
+
+
+def _database(path: str, options: Mapping[str, str]) -> int:
+    number = options.get("db", path or "0")
     if not number.isascii() or not number.isdecimal() or int(number[:9]) > _MOST_DATABASES:
         raise ValueError("has a database that is no number")
     return int(number)

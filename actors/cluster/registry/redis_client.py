@@ -124,7 +124,8 @@ async def _named_by_sentinels(url: RedisUrl, timeout: float, tls: ssl.SSLContext
 
 async def _named_by(host: str, port: int, url: RedisUrl, timeout: float, tls: ssl.SSLContext | None) -> RedisUrl:
     """Where the primary is by the word of one Sentinel, and of that Redis itself."""
-    sentinel = RedisUrl(hosts=((host, port),), tls=url.tls)
+    user, password = url.sentinel_username, url.sentinel_password
+    sentinel = RedisUrl(hosts=((host, port),), tls=url.tls, username=user, password=password)
     async with _client(sentinel, timeout, tls) as client:
         named = await client.sentinel_get_master_addr_by_name(str(url.service))
     if named is None:

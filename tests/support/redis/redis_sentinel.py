@@ -1,5 +1,7 @@
 """A primary, its replica and a Sentinel that watches them: one program runs all three. On ports of loopback.
 
+The Sentinel wants a password.
+
 `named_by` stands for a Sentinel that knows one thing only.
 """
 
@@ -10,6 +12,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import trio
 import trustme
@@ -22,8 +25,11 @@ from tests.support.session.wcs_client import PATIENCE
 
 SERVICE: Final = "wcs"
 HOST: Final = "127.0.0.1"
+PASSWORD: Final = "a+b&c/d"
+"""Of the Sentinel alone."""
 SENTINEL: Final = """\
 bind 127.0.0.1
+requirepass {password}
 dir {folder}
 sentinel monitor wcs 127.0.0.1 {primary} 1
 sentinel down-after-milliseconds wcs 300
@@ -49,7 +55,8 @@ class Watched:
 
     @property
     def url(self) -> str:
-        return f"redis{'' if self.tls is None else 's'}+sentinel://{HOST}:{self.sentinel}/{SERVICE}"
+        scheme = f"redis{'' if self.tls is None else 's'}+sentinel"
+        return f"{scheme}://{HOST}:{self.sentinel}/{SERVICE}?sentinel_password={quote(PASSWORD, safe='')}"
 
     def start(self, options: Mapping[str, str]) -> None:
         """All three; `options` are for each of them."""
@@ -60,7 +67,8 @@ class Watched:
         config = self.folder / "sentinel.conf"
         words = zip(self._listening(self.sentinel)[::2], self._listening(self.sentinel)[1::2], strict=True)
         lines = [f"{name.strip('-')} {value}" for name, value in (*words, *options.items())]
-        config.write_text("\n".join([*lines, SENTINEL.format(folder=self.folder, primary=self.primary)]))
+        watching = SENTINEL.format(folder=self.folder, primary=self.primary, password=PASSWORD)
+        config.write_text("\n".join([*lines, watching]))
         self._spawn(self.sentinel, str(config), "--sentinel")
 
     def _listening(self, port: int) -> tuple[str, ...]:
@@ -85,6 +93,9 @@ class Watched:
         try:
             async with await trio.open_tcp_stream(HOST, port) as plain:
                 stream = plain if self.tls is None else trio.SSLStream(plain, self.tls, server_hostname=HOST)
+                if port == self.sentinel:
+                    await stream.send_all(f"AUTH {PASSWORD}\r\n".encode())
+                    await stream.receive_some(65536)
                 await stream.send_all(command.encode() + b"\r\n")
                 return bytes(await stream.receive_some(65536))
         except (OSError, trio.BrokenResourceError):

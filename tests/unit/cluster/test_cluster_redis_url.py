@@ -24,6 +24,10 @@ from protocol.cluster.redis_url import RedisUrl, parse_redis_url
             "rediss+sentinel://:secret@one/main",
             RedisUrl(hosts=(("one", 26379),), service="main", tls=True, password="secret"),
         ),
+        (
+            "redis+sentinel://one/main/2?sentinel_user=me&sentinel_password=p%2Bss",
+            RedisUrl(hosts=(("one", 26379),), service="main", db=2, sentinel_username="me", sentinel_password="p+ss"),
+        ),
     ],
 )
 def test_each_form_is_read(text: str, url: RedisUrl) -> None:
@@ -36,7 +40,7 @@ def test_each_form_is_read(text: str, url: RedisUrl) -> None:
         "", "host", "http://host", "redis://", "redis://a,b", "redis://host:0", "redis://host:x", "redis://host/x",
         "redis://host?db=-1", "redis://host?ssl=1", "redis://host#x", "unix://", "unix:///", "unix://run/redis.sock",
         "redis+sentinel://host", "redis+sentinel:///main", "redis://[::1", "redis://host/9999999999",
-        "rediss+sentinel://host",
+        "rediss+sentinel://host", "redis://host?sentinel_password=x", "redis+sentinel://host/main?ssl=1",
         "redis+sentinel://" + ",".join("h" * 17) + "/main",
     ],
 )  # fmt: skip
@@ -47,7 +51,8 @@ def test_anything_else_is_refused(text: str) -> None:
 
 def test_the_password_is_never_shown() -> None:
     url = parse_redis_url("rediss://me:secret@host")
-    assert "secret" not in f"{url} {url!r}"
+    watched = parse_redis_url("redis+sentinel://host/main?sentinel_password=secret")
+    assert "secret" not in f"{url} {url!r} {watched} {watched!r}"
     loaded = load_settings("cluster.redis_url = redis://:secret@host\n")
     assert "secret" not in repr(loaded.settings)
     with pytest.raises(SettingsError) as refused:
