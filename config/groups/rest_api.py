@@ -7,6 +7,7 @@ from attrs import frozen
 from config.setting import BYTES, MANY, PORT, TIMEOUT, RestAuth, TerminateAll, setting
 from config.values.addresses import Address
 from config.values.kinds import Boolean, Choice, File, HeaderLines, Integer, StringList, Text
+from config.values.web import TOKEN, HostNames, Origins
 
 
 # A table reads better than one argument per line.
@@ -59,7 +60,7 @@ class RestSettings:
         "rest.allow_unauthenticated_remote", Boolean(), "false",
         "Allow http.address and https.address to accept connections from the network although nobody must log in.")
     rest_allowed_hosts: tuple[str, ...] = setting(
-        "rest.allowed_hosts", StringList("host names"), "",
+        "rest.allowed_hosts", HostNames(), "",
         "Host names accepted in requests, besides IP addresses, localhost and the machine's own name.")
     rest_terminate_all: TerminateAll = setting(
         "rest.terminate_all", Choice(TerminateAll), "allow", "Whether an empty terminate filter stops every stream.")
@@ -73,13 +74,14 @@ class RestSettings:
     events_max_readers: int = setting(
         "events.max_readers", MANY, "50", "Programs that read /rest-api/events at a time; a further one gets 503.")
     rest_access_control_allow_origin: tuple[str, ...] = setting(
-        "rest_access_control_allow_origin", StringList("origins such as https://example.com, or *"), "*",
+        "rest_access_control_allow_origin", Origins(), "*",
         "Origins of the web pages that may use the REST API. * is sent as a header but admits no other origin.")
     rest_access_control_allow_headers: tuple[str, ...] = setting(
-        "rest_access_control_allow_headers", StringList("header names"), "content-type,x-requested-with",
+        "rest_access_control_allow_headers", StringList("header names", form=TOKEN), "content-type,x-requested-with",
         "Request headers those pages may send.")
     rest_access_control_allow_methods: tuple[str, ...] = setting(
-        "rest_access_control_allow_methods", StringList("HTTP methods"), "POST", "HTTP methods those pages may use.")
+        "rest_access_control_allow_methods", StringList("HTTP methods", form=TOKEN), "POST",
+        "HTTP methods those pages may use.")
     whip_app: str | None = setting(
         "whip.app", Text(), "defaultApp",
         "Key of the application of WHIP and WHEP clients whose URL has no ?app=KEY. Empty: they must name one.")

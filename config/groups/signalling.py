@@ -6,7 +6,8 @@ from attrs import frozen
 
 from config.setting import BYTES, DAY_MS, PORT, setting
 from config.values.addresses import Address, Proxies
-from config.values.kinds import Boolean, Duration, File, Integer, StringList
+from config.values.kinds import Boolean, Duration, File, Integer
+from config.values.web import Origins
 from protocol.access.client_address import TrustedProxies
 
 
@@ -42,7 +43,7 @@ class SignallingSettings:
     wss_key: Path | None = setting(
         "wss.key", File(), "", "Private key (PEM) of wss.cert.")
     ws_allowed_origins: tuple[str, ...] = setting(
-        "ws.allowed_origins", StringList("origins such as https://example.com, or *", needed=True), "*",
+        "ws.allowed_origins", Origins(needed=True), "*",
         "Origins of the web pages that may connect. *: any.")
     ws_max_frame_size: int = setting(
         "ws.max_frame_size", BYTES, "1048576", "Largest frame a client may send.")

@@ -18,7 +18,8 @@ from protocol.rest.errors import RestError, bad_request
 ORIGIN_SETTING = "rest_access_control_allow_origin"
 HOST_SETTING = "rest.allowed_hosts"
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Which browsers leave out of an origin."""
 
 
 @frozen(kw_only=True)
@@ -107,7 +108,7 @@ def is_address(name: str) -> bool:
 
 def _endpoint(authority: str, scheme: str) -> tuple[str, int | None] | None:
     found = read_authority(authority)
-    return None if found is None else (found.host, found.port or _DEFAULT_PORTS.get(scheme))
+    return None if found is None else (found.host, found.port or DEFAULT_PORTS.get(scheme))
 
 
 def _forbidden(message: str, setting: str) -> RestError:

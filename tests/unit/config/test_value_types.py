@@ -20,6 +20,7 @@ from config.values.kinds import (
     StringList,
     Text,
 )
+from config.values.web import TOKEN, HostNames, Origins
 
 
 class Colour(StrEnum):
@@ -44,6 +45,21 @@ CODECS = OrderedChoices({"opus": "OPUS", "vp8": "VP8"})
         (Choice(Colour), "Blue", Colour.BLUE),
         (StringList("words"), " a, b ,,a", ("a", "b")),
         (StringList("words"), "", ()),
+        (StringList("methods", form=TOKEN), "GET, M-SEARCH", ("GET", "M-SEARCH")),
+        (Origins(), "", ()),
+        (Origins(), "*, null", ("*", "null")),
+        (
+            Origins(),
+            "https://A.Example/, HTTPS://a.example:443, http://a.example:80/",
+            ("https://a.example", "http://a.example"),
+        ),
+        (
+            Origins(),
+            "https://a.example:8443, http://[::1]:80, http://[::1]:3000",
+            ("https://a.example:8443", "http://[::1]", "http://[::1]:3000"),
+        ),
+        (Origins(), "capacitor://localhost, file://, app://-", ("capacitor://localhost", "file://", "app://-")),
+        (HostNames(), "Media.Example., [::1]", ("media.example", "::1")),
         (CODECS, "VP8, opus", ("VP8", "OPUS")),
         (HeaderLines(), "", ()),
         (HeaderLines(), "Vary: Origin; X-A:b c ;", (("Vary", "Origin"), ("X-A", "b c"))),
@@ -83,6 +99,20 @@ def test_accepted(kind: Kind[Any], text: str, value: object) -> None:
         (Choice(Colour), "green", "is not known"),
         (StringList("words"), "a b", "'a b'"),
         (StringList("words", needed=True), ",", "is empty"),
+        (StringList("methods", form=TOKEN), "POST;GET", "'POST;GET'"),
+        (Origins(needed=True), " , ", "is empty"),
+        (Origins(), "a.example", "'a.example', which is no origin"),
+        (Origins(), "https://a.example/page", "without a path"),
+        (Origins(), "https://*.example", "no origin"),
+        (Origins(), "https://a.example:65536", "no origin"),
+        (Origins(), "https://user@a.example", "no origin"),
+        (Origins(), "https://b\u00fccher.example", "no origin"),
+        (Origins(), "https://", "no origin"),
+        (Origins(), "https:/a.example", "no origin"),
+        (Origins(), "x://a/b", "no origin"),
+        (HostNames(), "https://a.example", "'https://a.example', which is no host name"),
+        (HostNames(), "a.example:8081", "without scheme, port and path"),
+        (HostNames(), "*", "no host name"),
         (CODECS, "", "names none"),
         (CODECS, "opus,OPUS", "names one twice"),
         (CODECS, "mp3,flv", "names none"),
@@ -116,6 +146,8 @@ def test_refused(kind: Kind[Any], text: str, fault: str) -> None:
         (CODECS, "at least one of opus, vp8, separated by commas, the preferred one first"),
         (StringList("names"), "names, separated by commas; or empty"),
         (StringList("names", needed=True), "names, separated by commas"),
+        (Origins(), "origins such as https://example.com, or *, separated by commas; or empty"),
+        (Origins(needed=True), "origins such as https://example.com, or *, separated by commas"),
     ],
 )
 def test_what_is_allowed_is_told_with_unit_and_range(kind: Kind[Any], allowed: str) -> None:
