@@ -1,5 +1,6 @@
 """From text to Settings: `--set` overrides the file, the file the defaults; every fault is reported with its place."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -111,13 +112,14 @@ class _SettingsReader:
     def _note_unknown(self, key: str, value: str, origin: str, heading: str) -> None:
         reason = reason_without_effect(key, value)
         if reason is None:
-            self.warnings.append(f"{origin}: {heading}: {_unknown(heading)}")
+            self.warnings.append(f"{origin}: {heading or repr(heading)}: {_unknown(heading)}")
             return
         self.warnings.append(f"{origin}: {key}: has no effect here: {reason}")
         self.without_effect.append(self.warnings[-1])
 
     def _values(self) -> Iterator[tuple[str, Any]]:
-        for key, known in TABLE.items():
+        """Each attribute and its value; in the order of the lines, so that what is wrong is told in that order."""
+        for key, known in sorted(TABLE.items(), key=lambda item: _line_of(self.given[item[0]])):
             given = self.given[key]
             try:
                 yield known.attribute, known.kind.read(given.text)
@@ -173,6 +175,12 @@ class _SettingsReader:
 
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(f"{self.given[key].origin}: {key}: {message}")
+
+
+def _line_of(given: Given) -> float:
+    """Where in the file the value was given; what was not given there comes last."""
+    line = given.origin.rpartition(":")[2]
+    return int(line) if line.isdecimal() else math.inf
 
 
 def shown(known: Setting, text: str) -> str:

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 from actors.net.network_interfaces import machine_addresses
 from actors.storage.account_store import read_account_file, utc_day
 from actors.storage.app_store import read_app_file
+from actors.storage.loose_ends import LooseEnds
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
+from config.apps import default_table
 from config.listeners import listeners_of
 from config.loading import LoadedSettings
 from config.media_addresses import media_addresses, paired
 from config.rest_auth import exposure_faults, exposure_warnings
-from config.settings import RecordPolicy, RecordsAccess, Settings
+from config.settings import TABLE, RecordPolicy, RecordsAccess, Settings
 from config.tables.accounts_file import AccountFileError
 from config.tables.apps_file import AppFileError
 from config.tables.sources_file import SourceFileError
@@ -43,9 +45,9 @@ class StartChecks:
         self.faults: list[str] = []
         self.warnings: list[str] = []
         self._check_certificate()
-        self._check_authorities("rest_ca_file", self._settings.rest_ca_file)
-        self._check_authorities("cluster.redis_ca_file", self._settings.cluster_redis_ca_file)
-        self._check_authorities("https.client_ca", self._settings.https_client_ca)
+        for key, known in TABLE.items():
+            if key.endswith(("ca_file", "client_ca")):
+                self._check_authorities(key, getattr(self._settings, known.attribute))
         self._check_hook_script(self._settings.on_record_hook_script)
         self._check_records(self._settings)
         self._check_listening_addresses()
@@ -53,6 +55,8 @@ class StartChecks:
         self._state = folder = StateFolder(state)
         self._check_exposure(folder)
         self.faults += _faults_of_state(folder, needs_certificate=self._settings.wss_cert is None)
+        if not self.faults:
+            self.warnings += LooseEnds(loaded, read_app_file(folder.apps_path) or default_table())
 
     def check_ports(self) -> None:
         """Whether another program has one of the ports; not asked if a server runs on this state folder."""

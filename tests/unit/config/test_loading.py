@@ -50,6 +50,14 @@ def test_every_fault_is_told_at_once() -> None:
     assert [fault.split(":")[1] for fault in faults("ws.port=x\na=\\u1\nlog.level=loud")] == ["2", "1", "3"]
 
 
+def test_faults_and_remarks_are_told_in_the_order_of_their_lines() -> None:
+    text = "rest_request_timeout=-1\ncodecs=\nws.port=x\nkeep_alive.probes=x"
+    lines = [fault.split(":")[1] for fault in faults(text, "wss.port=x")]
+    assert lines == ["1", "2", "3", "4", " wss.port"]  # the last one has no line
+    warnings = load_settings("trusted_proxies=0.0.0.0/0\nip_local=0.0.0.0\ncodecs=vp8,g729", file_name="f").warnings
+    assert [warning.split(":")[1] for warning in warnings] == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("override", ["ws.port", "=5", ""])
 def test_an_override_without_key_or_value_is_a_fault(override: str) -> None:
     assert faults("", override) == (f"--set: {override!r} is not key=value",)
@@ -62,6 +70,7 @@ def test_an_override_without_key_or_value_is_a_fault(override: str) -> None:
         ("ws.prot=1", "ws.prot: unknown setting; did you mean ws.port?"),
         ("WS_PORT=1", "WS_PORT: unknown setting; did you mean ws.port?"),
         ("qqqqqqqqqqqqqqqqqqqqqqq=1", "qqqqqqqqqqqqqqqqqqqqqqq: unknown setting"),
+        ("=1", "'': unknown setting"),
     ],
 )
 def test_an_unknown_key_is_one_warning_with_the_nearest_known_key(line: str, suggestion: str) -> None:

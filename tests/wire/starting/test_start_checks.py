@@ -101,6 +101,55 @@ def test_what_a_settings_file_of_wcs_says_of_recordings_and_what_strangers_can_g
         assert text in warning
 
 
+def warnings_of(folder: Path, *lines: str) -> list[str]:
+    """What a start with these settings warns of, without the place."""
+    (folder / "my.properties").write_text("\n".join(lines))
+    told_of = read_command_line(["--config", str(folder / "my.properties"), "--state", str(folder / "state")]).warnings
+    return [warning.partition("my.properties:")[2].partition(": ")[2] for warning in told_of]
+
+
+def test_what_settings_name_and_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    assert warnings_of(
+        tmp_path,
+        "streaming_sessions_keep_alive_app_keys=defaultap;a",
+        "record_streams_app_keys=roomApp,shop",
+        "whip.app=shop",
+        "capture.app=",
+        "push.sounds_folder=/absent",
+        "capture.vod_folder=/etc/hostname",
+        "audit.file=/absent/audit.jsonl",
+        "sip.accounts_file=/absent",
+    ) == [
+        "streaming_sessions_keep_alive_app_keys: no application has the key 'defaultap;a' (did you mean 'defaultApp'?)",
+        "record_streams_app_keys: no application has the key 'shop'",
+        "whip.app: no application has the key 'shop'",
+        "push.sounds_folder: '/absent' is no folder that this user may read",
+        "capture.vod_folder: '/etc/hostname' is no folder that this user may read",
+        "audit.file: '/absent/audit.jsonl' is no file that this user may write to, or make in its folder",
+        "sip.accounts_file: '/absent' is no file that this user may read",
+    ]
+    (tmp_path / "audit.jsonl").touch()
+    there = (f"audit.file={tmp_path}/audit.jsonl", f"push.sounds_folder={tmp_path}", "whip.app=roomApp")
+    assert warnings_of(tmp_path, *there, f"sip.accounts_file={tmp_path}/audit.jsonl") == []
+
+
+def test_of_the_three_switches_of_keep_alives_the_forgotten_one_is_told(tmp_path: Path) -> None:
+    on, keys = "keep_alive_streaming_sessions_enabled", "streaming_sessions_keep_alive_app_keys"
+    assert warnings_of(tmp_path, f"{on}=true") == [f"{on}: no stream is asked about, for {keys} is empty"]
+    asked = f"{keys}=defaultApp"
+    (warning,) = warnings_of(tmp_path, f"{on}=true", asked)
+    assert warning.endswith(
+        "has no method StreamKeepAliveEvent: `wcs add app-rest-method defaultApp StreamKeepAliveEvent`"
+    )
+    assert warnings_of(tmp_path, asked) == []
+    table = default_table()
+    app = table.apps[0]
+    asking = table.replaced(app, app.with_fields(methods=app.methods | {"StreamKeepAliveEvent"}))
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/apps.toml").write_text(write_apps(asking))
+    assert warnings_of(tmp_path, f"{on}=true", asked) == []
+
+
 def test_a_public_address_behind_nat_is_told_with_where_it_is_taken_to_lead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +193,9 @@ def test_a_certificate_out_of_its_time_is_told_and_used(
         ("rest_ca_file=/absent/ca.pem", "rest_ca_file: '/absent/ca.pem' cannot be read: No such file or directory"),
         ("rest_ca_file=/etc/hostname", "rest_ca_file: '/etc/hostname' holds no certificates in PEM form"),
         ("https.client_ca=/etc/hostname", "https.client_ca: '/etc/hostname' holds no certificates in PEM form"),
+        ("capture.ca_file=/absent", "capture.ca_file: '/absent' cannot be read: No such file or directory"),
+        ("push.ca_file=/absent", "push.ca_file: '/absent' cannot be read: No such file or directory"),
+        ("sip.ca_file=/etc/hostname", "sip.ca_file: '/etc/hostname' holds no certificates in PEM form"),
         ("http.address=", "http.address: every address is open to the network, and nobody has to log in; first"),
         ("ws.address=203.0.113.7", "ws.address: 203.0.113.7 is not an address of this machine"),
         ("ip=203.0.113.7", "ip: 203.0.113.7 is not an address of this machine"),
