@@ -14,6 +14,8 @@ from actors.runtime.logs import get_logger
 from actors.runtime.loop_clock import real_time
 from actors.storage.account_store import AccountStore, utc_day
 from actors.storage.table_store import TableStoreError
+from config.rest_auth import requires_login
+from config.settings import Settings
 from protocol.access.accounts import AccountTable, token_digest
 from protocol.access.credentials import Basic, Bearer, read_authorization
 from protocol.access.identity import ANYBODY, Identity, Proof, identity_of_token, identity_of_user
@@ -71,6 +73,12 @@ class AccessControl:
     def would_require(self, table: AccountTable) -> bool:
         """Whether callers would have to log in after a reload with these accounts."""
         return self._policy(table.has_credentials(self.day()))
+
+    def requires_login(self, settings: Settings | None = None) -> bool:
+        """Whether callers must log in; with settings, whether they would have to after a reload with these."""
+        if settings is None:
+            return self.is_required
+        return requires_login(settings, self.store.table.has_credentials(self.day()))
 
     def decide(self) -> None:
         """Look again whether callers must log in."""

@@ -37,7 +37,7 @@ from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.gateway import Endpoint, Gateway
 from actors.session.requests.debug_reports import DebugReports
-from actors.storage.reload import Reloader, no_reload
+from actors.storage.reload import Reloader, reload_by
 from actors.storage.report_folder import ReportFolder
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
@@ -71,7 +71,7 @@ class Parts:
         opened = self.opened = Opened(settings, state, node=node)
         self.node_id, self.plane, self.dispatcher = opened.node_id, opened.plane, opened.dispatcher
         opened.apps.on_change = partial(report_app_changes, opened.events)
-        self.reload = ReportedReload(reloader.reload if reloader is not None else no_reload, opened.events)
+        self.reload = ReportedReload(reload_by(reloader), opened.events, opened.access.requires_login)
         self.overload = Overload(settings.overload_max_loop_lag)
         self.decoder = FrameDecoder(settings.ws_max_frame_elements)
         self.supervisor = Supervisor(ActorCounts(opened.labels), opened.events, opened.run_record)

@@ -1,7 +1,7 @@
 """Reloading: the settings are read again, and what can change in a running server does."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import trio
 from attrs import evolve, frozen
@@ -13,17 +13,23 @@ from actors.storage.settings_source import CheckedSettings, SettingsSource
 from config.changes import SettingChange, SettingChanges, changes_between
 from config.live import Live
 from config.loading import Given, LoadedSettings, SettingsError
+from config.settings import Settings
 
 log = get_logger("server")
 
 
 @frozen(kw_only=True)
 class ReloadReport:
-    """What a reload has changed, or would. `waiting`: what needs a restart."""
+    """What a reload has changed, or would. `waiting`: what needs a restart.
+
+    `settings`: those in force from then on. `login`: whether callers of REST must log in from then on; None: as before.
+    """
 
     taken: tuple[SettingChange, ...]
     waiting: tuple[SettingChange, ...]
     warnings: tuple[str, ...]
+    settings: Settings | None = None
+    login: bool | None = None
 
 
 class Reloader:
@@ -59,7 +65,9 @@ class Reloader:
                     self._manager.tell("READY=1")
         if not check_only:
             _tell(changes, checked.warnings, by)
-        return ReloadReport(taken=changes.taken, waiting=changes.waiting, warnings=checked.warnings)
+        return ReloadReport(
+            taken=changes.taken, waiting=changes.waiting, warnings=checked.warnings, settings=changes.settings
+        )
 
     def _read(self) -> tuple[CheckedSettings, SettingChanges]:
         checked = self._source.check(self._source.load())
@@ -76,6 +84,11 @@ class Reloader:
             raise SettingsError([str(error)]) from error
         kept: dict[str, Given] = {change.key: self._loaded.given[change.key] for change in changes.waiting}
         self._loaded = evolve(loaded, settings=changes.settings, given={**loaded.given, **kept})
+
+
+def reload_by(reloader: Reloader | None) -> Callable[..., Awaitable[ReloadReport]]:
+    """How the server reloads."""
+    return no_reload if reloader is None else reloader.reload
 
 
 async def no_reload(*, by: str, check_only: bool = False) -> ReloadReport:

@@ -71,7 +71,8 @@ async def test_reloads_are_told_and_counted_and_checks_are_not() -> None:
         await trio.lowlevel.checkpoint()
         return ReloadReport(taken=(change,), waiting=(), warnings=())
 
-    good, bad = ReportedReload(reload, events, lambda: 1000.0), ReportedReload(no_reload, events)
+    good = ReportedReload(reload, events, lambda _: False, lambda: 1000.0)
+    bad = ReportedReload(no_reload, events, lambda _: False)
     await good(by="alice", check_only=True)
     await good(by="alice")
     with pytest.raises(SettingsError):

@@ -44,7 +44,7 @@ def make_desk(
     return CommandDesk(
         apps=apps,
         accounts=AccountCommands(access, lambda: apps.table, page_url),
-        server=ServerCommands(drain=drains, reload=reload, access=access),
+        server=ServerCommands(drain=drains, reload=reload),
         live=live,
         trials=AppTrials(table=lambda: apps.table, settings=live.settings, node_id=node_id),
         kept=SpoolCommands(parts.dispatcher, lambda: apps.table),

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from actors.access.control import AccessControl
 from actors.node.drain import NotDrainable
 from actors.node.ports.drain import DrainPort
 from actors.storage.reload import ReloadReport
@@ -22,7 +21,6 @@ class ServerCommands:
 
     drain: DrainPort
     reload: Callable[..., Awaitable[ReloadReport]]
-    access: AccessControl
 
     async def execute(self, command: ServerCommand, who: str) -> Answer:
         """What came of the command. `who` gave it."""
@@ -39,7 +37,6 @@ class ServerCommands:
         return Done(message=_told(done.report), changed=done.changed)
 
     async def _reload(self, who: str, check_only: bool) -> Answer:
-        was_required = self.access.is_required
         try:
             report = await self.reload(by=who, check_only=check_only)
         except SettingsError as error:
@@ -48,10 +45,9 @@ class ServerCommands:
         lines = [f"warning: {warning}" for warning in report.warnings]
         lines += [_change(would, change) for change in report.taken]
         lines += [_change("waits for a restart", change) for change in report.waiting]
-        is_required = self.access.would_require(self.access.store.table) if check_only else self.access.is_required
-        if is_required is not was_required:
-            lines.append(f"{would}: callers of REST {'have' if is_required else 'do not have'} to log in")
-        changed = not check_only and (bool(report.taken) or is_required is not was_required)
+        if report.login is not None:
+            lines.append(f"{would}: callers of REST {'have' if report.login else 'do not have'} to log in")
+        changed = not check_only and (bool(report.taken) or report.login is not None)
         return Done(message="\n".join(lines) or "nothing differs", changed=changed)
 
 

@@ -35,6 +35,9 @@ RELOAD_REPORT: Final = object_of(
     changed=described(array_of(_CHANGE), "in force now; with `check`, what would be"),
     waiting=described(array_of(_CHANGE), "what needs a restart"),
     warnings=array_of(TEXT),
+    loginRequired=described(
+        {"type": ["boolean", "null"]}, "whether callers must log in from now on, or with `check` would; null: as before"
+    ),
 )
 
 
@@ -54,13 +57,15 @@ def parse_reload(body: bytes) -> bool:
     return RELOAD.read(decode_optional_object(body))[CHECK] or False
 
 
-def reload_object(taken: Iterable[Change], waiting: Iterable[Change], warnings: Iterable[str]) -> dict[str, Any]:
-    """A report as REST shows it."""
+def reload_object(
+    taken: Iterable[Change], waiting: Iterable[Change], warnings: Iterable[str], *, login: bool | None
+) -> dict[str, Any]:
+    """A report as REST shows it. `login`: whether callers must log in from now on; None: as before."""
 
     def shown(changes: Iterable[Change]) -> list[dict[str, str]]:
         return [{"key": change.key, "before": change.before, "after": change.after} for change in changes]
 
-    return {"changed": shown(taken), "waiting": shown(waiting), "warnings": list(warnings)}
+    return {"changed": shown(taken), "waiting": shown(waiting), "warnings": list(warnings), "loginRequired": login}
 
 
 def parse_drain(body: bytes) -> tuple[float, str | None]:

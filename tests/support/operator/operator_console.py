@@ -121,7 +121,7 @@ def desk_of(
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
-    server = ServerCommands(drain=LocalDrain(Drain()), reload=no_reload, access=access)
+    server = ServerCommands(drain=LocalDrain(Drain()), reload=no_reload)
     trials = AppTrials(table=lambda: store.table, settings=Settings(rest_request_timeout=5.0), node_id="node")
     live = live or live_commands_on(StreamWorld())
     sources = sources or SourceStore(Path(os.devnull) / "sources.toml", SourceTable(), None, write_sources)

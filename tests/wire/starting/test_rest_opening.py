@@ -18,6 +18,35 @@ def status_of(server: ServerProcess, authorization: str | None) -> int:
     return plain_http.get(server.http_url(FIND), headers=headers).status_code
 
 
+def login_after_reload(server: ServerProcess, *, check: bool) -> bool | None:
+    """What a reload by REST says of logins; None: nothing changes."""
+    answer = server.post("/admin/reload", {"check": check}).json()
+    assert (answer["changed"], answer["waiting"]) == ([], [])
+    required: bool | None = answer["loginRequired"]
+    return required
+
+
+def test_a_reload_by_rest_says_that_it_locks_its_caller_out(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        assert login_after_reload(server, check=False) is None
+        server.operate("add", "user", "backend", "pässword")
+        assert login_after_reload(server, check=True) is True
+        assert login_after_reload(server, check=False) is True
+        assert status_of(server, None) == 401
+    audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
+    assert [line.get("login_required") for line in audit] == [None, None, True, True]
+
+
+def test_a_check_tells_of_logins_that_the_file_would_require(tmp_path: Path) -> None:
+    config = tmp_path / "my.properties"
+    config.write_text("ip=127.0.0.1\n")
+    with running_server(tmp_path, config=config) as server:
+        config.write_text("ip=127.0.0.1\nrest.auth=required\n")
+        told = server.operate("reload", "--check")
+        assert "would change: callers of REST have to log in" in told
+        assert status_of(server, None) == 404
+
+
 def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"http.address: 0.0.0.0 is open to the network.*`wcs add user NAME`"):
         ServerProcess(tmp_path, OPEN)

@@ -66,8 +66,9 @@ class AdminResource:
             report = await self._reload(by=str(identity_of(request.scope)), check_only=check_only)
         except SettingsError as error:
             raise RestError(HTTPStatus.CONFLICT, str(error)) from error
-        note(request.scope, changed=[change.key for change in report.taken])
-        return JsonAnswer(rest.reload_object(report.taken, report.waiting, report.warnings))
+        changed = ", ".join(change.key for change in report.taken)
+        note(request.scope, changed=changed or None, login_required=report.login)
+        return JsonAnswer(rest.reload_object(report.taken, report.waiting, report.warnings, login=report.login))
 
     async def _done(self, request: Request, act: Callable[..., Awaitable[Drained]]) -> Response:
         check_unbound(request.scope, "this")
