@@ -18,6 +18,7 @@ from actors.media.events import Post
 from actors.media.ingest.feed_reader import Feeds
 from actors.node.drain import Drain
 from actors.node.ports.capture import (
+    NAME_IN_USE,
     AlreadyCaptured,
     AmbiguousCapture,
     CaptureDescription,
@@ -158,7 +159,7 @@ class Captures:
             await self.keep(uri, name)
         except NoSuchCapture:
             if self._is_taken(name):
-                raise AlreadyCaptured from None
+                raise AlreadyCaptured(NAME_IN_USE) from None
             with _failures():
                 await self._begin_kept(uri, name)
 
@@ -316,7 +317,7 @@ def _failures() -> Iterator[None]:
         yield
     except CaptureRefused as refused:
         if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
-            raise AlreadyCaptured from None
+            raise AlreadyCaptured(NAME_IN_USE) from None
         raise CaptureFailed(refused.info, refused.detail) from None
 
 

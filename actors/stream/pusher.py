@@ -49,7 +49,7 @@ class StreamPusher:
         try:
             await resolve(target.host, RESOLVE_TIMEOUT, Resolver())
         except TargetUnreachable as error:
-            raise UnusableTarget(str(error)) from None
+            raise UnusableTarget(f"cannot be used: {error}") from None
         if order.sound is not None:
             os.close(await self._pushes.open_sound(order.sound))
         return self._described(self._published(evolve(query, name=order.stream_name)).push(to))

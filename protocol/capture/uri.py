@@ -102,9 +102,9 @@ def capture_key(uri: str) -> str:
 def read_capture_uri(name: str) -> CaptureUri:
     """The URI in a name of which `is_capture_name` is true. Raises BadCaptureUri."""
     if not is_capture_name(name):
-        raise BadCaptureUri("not the URI of a source that can be captured")
+        raise BadCaptureUri("is not the URI of a source that can be captured")
     if len(name) > MAX_LENGTH:
-        raise BadCaptureUri(f"longer than {MAX_LENGTH} characters")
+        raise BadCaptureUri(f"is longer than {MAX_LENGTH} characters")
     if not name.isprintable() or " " in name or "\\" in name:
         raise BadCaptureUri("has a space, a backslash or a character that cannot be printed")
     scheme = CaptureScheme(name.partition(":")[0].lower())

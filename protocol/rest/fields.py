@@ -157,7 +157,7 @@ class Field(Generic[T]):
 
     def _refusal(self, fault: str, value: Any) -> RestError:
         if value is None:
-            fault = f"must be {self.type.wanted}, not null; leave it out to set no condition"
+            fault = f"must be {self.type.wanted}, not null; leave it out instead"
         return bad_request(f"{self.name} {fault or f'must be {self.type.wanted}'}", key=self.name)
 
 
@@ -225,7 +225,8 @@ class FieldTable:
                 brief = name[:LONGEST_SHOWN]
                 names = sorted(self.fields)
                 hint = did_you_mean(brief, names)
-                raise bad_request(f"unknown {self._noun} {brief!r}{hint}; known here: {', '.join(names)}", key=brief)
+                known = f"known here: {', '.join(names)}" if names else "none is known here"
+                raise bad_request(f"unknown {self._noun} {brief!r}{hint}; {known}", key=brief)
 
 
 def _items(text: str) -> list[str]:

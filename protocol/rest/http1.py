@@ -164,6 +164,8 @@ class Http1:
         _check_size(len(head), head.count(b"\n") - 2)
         if _BARE_LINE_FEED.search(head):
             raise bad_request("malformed request: a line ends with a bare line feed")
+        if not head[: head.index(b"\r\n")].isascii():  # typed as it is, by curl for example
+            raise bad_request("malformed request: characters beyond ASCII in a URL are written as %XX, those of UTF-8")
         if _FOLD.search(head):
             raise bad_request("malformed request: a header is folded over lines")
         self._framing.receive_data(head)

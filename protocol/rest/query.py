@@ -12,7 +12,11 @@ MAX_PARAMETERS = 100
 def read_query(query: bytes) -> dict[str, str]:
     """The parameters of a query string, in order; one without a value is the empty string. Raises RestError (400)."""
     try:
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(
+            query.decode("latin-1"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise bad_request("the query string is not UTF-8") from None
     except ValueError:
         raise bad_request(f"a query string may have {MAX_PARAMETERS} parameters") from None
     return distinct(pairs, "query parameter")

@@ -34,7 +34,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[Exception], Build]]] = {
     "not-injected": (NotInjected, lambda told: NotInjected(told.info)),
     "digits": (DigitsNotSent, lambda told: DigitsNotSent(told.info)),
     "no-capture": (NoSuchCapture, lambda told: NoSuchCapture()),
-    "captured": (AlreadyCaptured, lambda told: AlreadyCaptured()),
+    "captured": (AlreadyCaptured, lambda told: AlreadyCaptured(told.detail)),
     "captures": (AmbiguousCapture, lambda told: AmbiguousCapture(())),
     "capture": (CaptureFailed, lambda told: CaptureFailed(told.info, told.detail)),
     "no-push": (NoSuchPush, lambda told: NoSuchPush()),

@@ -1,6 +1,6 @@
 """What the web service needs to have sources captured."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
@@ -9,9 +9,15 @@ from actors.runtime.actor import StopReason
 from protocol.capture.uri import CaptureScheme, CaptureUri
 from protocol.rest.paging import Found
 
+NAME_IN_USE: Final = "name"
+
 
 class AlreadyCaptured(Exception):
-    """This URI is being captured, or the name is in use."""
+    """This URI is being captured; or, if that is its `detail`, the name is in use (`NAME_IN_USE`)."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class NoSuchCapture(NotHere):

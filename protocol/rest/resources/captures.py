@@ -50,10 +50,11 @@ LONGEST_NAME: Final = 2048
 
 @frozen(kw_only=True)
 class CaptureRequest:
-    """What to capture, and under which name."""
+    """What to capture, and under which name. `name_key`: the field that says the name, be it given or not."""
 
     uri: CaptureUri
     name: str = field(repr=False)
+    name_key: str
 
 
 def parse_startup(body: bytes, table: FieldTable, schemes: frozenset[CaptureScheme]) -> CaptureRequest:
@@ -68,7 +69,7 @@ def parse_startup(body: bytes, table: FieldTable, schemes: frozenset[CaptureSche
         raise bad_request(
             f"{name_field.name} must have printable characters, at most {LONGEST_NAME}", key=name_field.name
         )
-    return CaptureRequest(uri=uri, name=name)
+    return CaptureRequest(uri=uri, name=name, name_key=name_field.name)
 
 
 def parse_find(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -55,7 +55,7 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (replaced("rtsp://", "file://"), "f:7: uri: not the URI of a source"),
+        (replaced("rtsp://", "file://"), "f:7: uri: is not the URI of a source"),
         (replaced('name = "lobby"\n', ""), "f:5: name: is missing"),
         (replaced("uri =", "url ="), "f:7: url: unknown key (did you mean 'uri'?)"),
         (replaced('"the gate"', '"lobby"'), "f: name: two sources have the same name"),

@@ -158,6 +158,11 @@ def test_what_two_servers_might_read_differently_is_refused(data: bytes, status:
     assert status_of(data) == status
 
 
+def test_letters_that_were_typed_into_a_url_are_told() -> None:
+    with pytest.raises(RestError, match="written as %XX"):
+        read("GET /?name=na\u00efve HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
 def test_a_refusal_repeats_nothing_of_a_header() -> None:
     with pytest.raises(RestError) as refused:
         read(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization : Basic c2VjcmV0\r\n\r\n")

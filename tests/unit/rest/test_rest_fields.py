@@ -20,6 +20,11 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
     assert caught.value.key == "naem"
 
 
+def test_where_there_are_no_fields_none_are_listed() -> None:
+    with pytest.raises(RestError, match=r"^unknown key 'name'; none is known here$"):
+        FieldTable().read({"name": 1})
+
+
 def test_a_key_of_any_length_is_repeated_in_part_only() -> None:
     with pytest.raises(RestError) as caught:
         FieldTable(Field("name", TEXT, "")).read({"x" * 1_000_000: 1})

@@ -107,6 +107,7 @@ async def test_a_camera_with_a_name_keeps_its_uri_to_itself(
             "/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/x", "toStream": "lobby"}
         )
         assert taken.status_code == HTTPStatus.CONFLICT
+        assert (taken.json()["reason"], taken.json()["key"]) == ("the stream's name is in use", "toStream")
         found = await server.rest.get("/rest-api/rtsp/find_all")
         assert found.json() == [{"uri": shown, "status": "PLAYING", "toStream": "lobby"}]
         answers = [added, taken, found, await server.rest.get("/rest-api/source/find_all")]
@@ -142,6 +143,10 @@ async def test_names_of_one_source_share_it_and_rest_keeps_what_players_began(
         assert joined.status_code == HTTPStatus.OK
         again = await server.rest.post("/rest-api/rtsp/startup", json={"uri": locked_camera.url})
         assert again.status_code == HTTPStatus.CONFLICT
+        assert (again.json()["reason"].startswith("this source is captured already"), again.json()["key"]) == (
+            True,
+            "uri",
+        )
         for player in (first, second):
             await client.send("stopStream", {"mediaSessionId": player.id})
             await player.status("STOPPED")

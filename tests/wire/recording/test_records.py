@@ -259,13 +259,17 @@ async def test_publications_are_recorded_together_each_in_its_own_file(tmp_path:
     async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
         assert (await groups(server, "find_all")).status_code == 404
         assert (await groups(server, "startup", uri=uri)).status_code == 200
-        assert (await groups(server, "startup", uri=uri)).status_code == 409
+        twice = await groups(server, "startup", uri=uri)
+        told = (409, "uri", "there is a group with this uri already")
+        assert (twice.status_code, twice.json()["key"], twice.json()["reason"]) == told
         streams = [await client.publish(name) for name in ("first", "second")]
         playbacks = [await client.play(name) for name in ("first", "second")]
         for stream in streams:
             added = await groups(server, "add", uri=uri, mediaSessionId=stream.id)
             assert added.status_code == 200, added.text
-        assert (await groups(server, "add", uri=uri, mediaSessionId=streams[0].id)).status_code == 409
+        twice = await groups(server, "add", uri=uri, mediaSessionId=streams[0].id)
+        told = (409, "mediaSessionId", "the publication is recorded for this group already")
+        assert (twice.status_code, twice.json()["key"], twice.json()["reason"]) == told
         assert (await groups(server, "add", uri="other", mediaSessionId=streams[0].id)).status_code == 404
         assert (await groups(server, "add", uri=uri, mediaSessionId="nobody")).status_code == 404
         assert (await recorder(server, "recorder/startup", streams[0])).status_code == 200, "beside the group"

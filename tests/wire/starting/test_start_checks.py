@@ -270,7 +270,7 @@ def spoil_certificate(state: Path) -> None:
         (loop, "cannot read DIR/state/apps.toml: its symbolic link leads nowhere"),
         (spoil_node_id, "DIR/state/node-id: not a node id (32 letters and digits); remove the file to get a new one"),
         (spoil_bans, "DIR/state/bans.jsonl: line 1 is not a ban; remove the file to lift all bans"),
-        (spoil_sources, "DIR/state/sources.toml:4: uri: not the URI of a source that can be captured"),
+        (spoil_sources, "DIR/state/sources.toml:4: uri: is not the URI of a source that can be captured"),
         (halve_certificate,
          "DIR/state/tls/certificate.pem: is missing; remove the folder DIR/state/tls to get a new certificate"),
         (spoil_certificate,

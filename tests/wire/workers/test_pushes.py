@@ -99,6 +99,7 @@ REFUSED: tuple[tuple[dict[str, Any], int, str], ...] = (
     ({"streamName": "news"}, 400, "rtmpUrl"),
     (HERE | {"rtmpUrl": "http://127.0.0.1/live"}, 400, "rtmpUrl"),
     (HERE | {"rtmpUrl": "rtmp://a..b/live"}, 400, "rtmpUrl"),
+    (HERE | {"rtmpUrl": "rtmp://host.invalid/live"}, 400, "rtmpUrl cannot be used: host.invalid has no address"),
     (HERE | {"options": {"action": "dance"}}, 400, "options"),
     (HERE | {"options": {"action": "sound_on"}}, 400, "soundFile"),
     (HERE | {"options": {"action": "sound_on", "soundFile": "none.wav"}}, 400, "options"),

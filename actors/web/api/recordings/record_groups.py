@@ -71,7 +71,7 @@ class RecordGroupResource:
     async def startup(self, request: Request) -> Response:
         """Make a group. Its recordings begin with `add`."""
         uri = await _read(request, rest.parse_group)
-        with _explained():
+        with _explained(exists="there is a group with this uri already"):
             await self._groups.begin(uri)
         return _done(request, uri)
 
@@ -79,7 +79,10 @@ class RecordGroupResource:
         """Record a publication for a group, in its own files."""
         uri, media_session_id = await _read(request, rest.parse_member)
         query = StreamFilter(published=True, media_session_ids=frozenset({media_session_id}))
-        with _explained(), trio.move_on_after(START_TIMEOUT) as waiting:
+        with (
+            _explained(exists="the publication is recorded for this group already", key="mediaSessionId"),
+            trio.move_on_after(START_TIMEOUT) as waiting,
+        ):
             await self._groups.add(uri, query)
         if waiting.cancelled_caught:
             raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "the recording did not begin in time")
@@ -121,15 +124,14 @@ async def _read(request: Request, parse: Callable[[bytes], T]) -> T:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Refusals as answers of REST."""
+def _explained(*, exists: str = "", key: str = "uri") -> Iterator[None]:
+    """Refusals as answers of REST. `exists`: what it means here that there is such a one, by the field `key`."""
     try:
         yield
     except NoSuchGroup:
         raise not_found("there is no group of recordings with this uri") from None
     except GroupExists:
-        message = "there is a group with this uri, or the publication is recorded for it already"
-        raise RestError(HTTPStatus.CONFLICT, message, key="uri") from None
+        raise RestError(HTTPStatus.CONFLICT, exists, key=key) from None
     except NoSuchPublication:
         raise not_found(NO_PUBLICATION) from None
     except NoSuchRecording:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.ports.capture import (
+    NAME_IN_USE,
     AlreadyCaptured,
     AmbiguousCapture,
     CaptureDescription,
@@ -110,8 +111,8 @@ class CaptureResource:
         asked = rest.parse_startup(await request.body(), table, schemes)
         try:
             await captures.start(asked.uri, asked.name)
-        except AlreadyCaptured:
-            raise RestError(HTTPStatus.CONFLICT, "this source is captured already, or the name is in use") from None
+        except AlreadyCaptured as error:
+            raise _conflict(error, asked) from None
         except CaptureFailed as failed:
             raise _refusal(failed) from None
         note(request.scope, matched=1)
@@ -130,6 +131,12 @@ class CaptureResource:
         note(request.scope, matched=1)
         log.info("capture ended by rest", uri=uri, **caller_fields(request.scope))
         return empty_answer({})
+
+
+def _conflict(error: AlreadyCaptured, asked: rest.CaptureRequest) -> RestError:
+    if error.detail == NAME_IN_USE:
+        return RestError(HTTPStatus.CONFLICT, "the stream's name is in use", key=asked.name_key)
+    return RestError(HTTPStatus.CONFLICT, "this source is captured already, by REST or under another name", key="uri")
 
 
 def _listed(
