@@ -3,8 +3,9 @@
 Conditions, and `limit` and `offset`, have the names of the REST API and are read by its tables.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -229,6 +230,10 @@ def _build_terminate(words: Words) -> TerminateStreams:
     )
 
 
+_OPTIONS: Final = ("ban_by", "ban", "reason", "limit", "offset")
+"""Fields of REST that are options of commands; conditions have the same name in both."""
+
+
 def _read(build: Callable[[Words], LiveCommand]) -> Callable[[Words], LiveCommand]:
     """`build`, with the errors of REST's tables as those of commands."""
 
@@ -236,9 +241,15 @@ def _read(build: Callable[[Words], LiveCommand]) -> Callable[[Words], LiveComman
         try:
             return build(words)
         except RestError as error:
-            raise CommandError(error.message) from None
+            is_of_option = error.key in _OPTIONS and error.message.startswith(f"{error.key} ")
+            raise CommandError(_with_options(error.message) if is_of_option else error.message) from None
 
     return build_command
+
+
+def _with_options(message: str) -> str:
+    """The message about a field of REST, with the fields as the options that they are here."""
+    return re.sub(rf"\b(?:{'|'.join(_OPTIONS)})\b", lambda found: f"--{found[0].replace('_', '-')}", message)
 
 
 BUILDERS: dict[str, Callable[[Words], LiveCommand]] = {

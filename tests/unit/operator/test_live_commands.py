@@ -79,7 +79,7 @@ def test_a_reason_and_a_ban() -> None:
         ("show streams limit=5", "show streams: unknown condition 'limit'"),
         ("show streams name=a name=b", "show streams: 'name' is given twice"),
         ("show streams published=maybe", "show streams: published must be true or false"),
-        ("show streams --limit x", "show streams: limit must be a whole number, 0 or more"),
+        ("show streams --limit x", "show streams: --limit must be a whole number, 0 or more"),
         ("show streams --sort nmae", "show streams: --sort must be one of name, "),
         ("show registrations state=lost", "show registrations: state must be registering or "),
         ("show sessions name=x", "show sessions: unknown condition 'name'"),
@@ -87,9 +87,9 @@ def test_a_reason_and_a_ban() -> None:
         ("terminate", "terminate: give either conditions or --all"),
         ("terminate --yes", "terminate: give either conditions or --all"),
         ("terminate --all name=news", "terminate: give either conditions or --all"),
-        ("terminate name=x --ban 5", "terminate: ban must be a time such as 30s"),
-        ("terminate name=x --ban-by user", "terminate: ban_by needs ban, the time"),
-        ("terminate name=x --reason ''", "terminate: reason must be printable text of 1 to 256 characters"),
+        ("terminate name=x --ban 5", "terminate: --ban must be a time such as 30s"),
+        ("terminate name=x --ban-by user", "terminate: --ban-by needs --ban, the time"),
+        ("terminate name=x --reason ''", "terminate: --reason must be printable text of 1 to 256 characters"),
     ],
 )
 def test_mistakes(line: str, error: str) -> None:
