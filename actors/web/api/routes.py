@@ -17,9 +17,9 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from protocol.access.roles import Role
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer, Operation
-from protocol.rest.query import MAX_PARAMETERS
+from protocol.rest.query import MAX_PARAMETERS, read_query
 from protocol.rest.scope import SCOPE_QUERY
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,12 +48,39 @@ def acting_route(
     return ApiRoute(
         path=path,
         methods=("POST",),
-        endpoint=endpoint,
+        endpoint=_without_query(endpoint) if query is NO_QUERY else endpoint,
         role=Role.OPERATE,
         summary=summary,
         description=description,
         fields=fields,
         query=query,
+        answers=(answer,),
+        errors=dict(errors),
+    )
+
+
+def changing_route(
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    errors: Mapping[int, str],
+    answer: Answer,
+    *,
+    description: str = "",
+    needs_body: bool = True,
+) -> ApiRoute:
+    """A POST that changes the server, or what all nodes have one of: for admins. It takes no query string."""
+    return ApiRoute(
+        path=path,
+        methods=("POST",),
+        endpoint=_without_query(endpoint),
+        role=Role.ADMIN,
+        summary=summary,
+        description=description,
+        fields=fields,
+        query=NO_QUERY,
+        needs_body=needs_body,
         answers=(answer,),
         errors=dict(errors),
     )
@@ -67,7 +94,7 @@ def finding_route(
     errors: Mapping[int, str],
     found: Answer,
     *,
-    query: FieldTable | None = SCOPE_QUERY,
+    query: FieldTable = SCOPE_QUERY,
 ) -> ApiRoute:
     """A search: by GET, or by POST with the filter as its body. See `searches.search_fields`."""
     return ApiRoute(
@@ -82,6 +109,16 @@ def finding_route(
         answers=(found,),
         errors=dict(errors),
     )
+
+
+def _without_query(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, which refuses (400) any query string: to ignore a `?dry_run=true` would do what was not meant."""
+
+    async def checked(request: Request) -> Response:
+        NO_QUERY.read(read_query(request.scope["query_string"]))
+        return await endpoint(request)
+
+    return checked
 
 
 class RouteTable:

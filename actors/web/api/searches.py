@@ -29,12 +29,13 @@ def find_routes(
 async def search_fields(request: Request, table: FieldTable, query: FieldTable = SCOPE_QUERY) -> dict[str, Any]:
     """The fields of a find: of the JSON body, or, without one, of the query string of a GET.
 
-    `query`: what else is in the query string.
+    `query`: what else may be in the query string. RestError (400) for anything that it may not have.
     """
-    body = await request.body()
+    body, given = await request.body(), read_query(request.scope["query_string"])
     if request.method == "POST" or body:
+        query.read(given)
         return decode_optional_object(body)
-    return table.from_query(without_scope(read_query(request.scope["query_string"]), query))
+    return table.from_query(without_scope(given, query))
 
 
 def no_match(request: Request, noun: str) -> Response:

@@ -6,12 +6,11 @@ from starlette.responses import Response
 
 from actors.runtime.logs import get_logger
 from actors.web.api.kicks import Kicks
-from actors.web.api.routes import ApiRoute, finding_route
+from actors.web.api.routes import ApiRoute, acting_route, finding_route
 from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import LIFTED_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
-from protocol.access.roles import Role
 from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
 from protocol.rest.resources import bans as rest
@@ -37,17 +36,16 @@ class BanResource:
                 rest.FIND,
                 {404: "no ban matches"},
                 found,
-                query=None,
+                query=NO_QUERY,
             ),
-            ApiRoute(
-                path="/rest-api/bans/remove",
-                methods=("POST",),
-                endpoint=self._kicks.once(self.remove),
-                role=Role.OPERATE,
-                summary="lift bans",
-                fields=rest.REMOVE,
-                answers=(Answer(description="they are lifted", headers=(LIFTED_HEADER,)),),
-                errors={404: "no ban matches"},
+            acting_route(
+                "/rest-api/bans/remove",
+                self._kicks.once(self.remove),
+                "lift bans",
+                rest.REMOVE,
+                {404: "no ban matches"},
+                Answer(description="they are lifted", headers=(LIFTED_HEADER,)),
+                query=NO_QUERY,
             ),
         )
 

@@ -29,7 +29,6 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
 from protocol.rest.resources import record_groups as rest
 
 _PATH: Final = "/rest-api/multipleRecorder"
@@ -64,7 +63,7 @@ class RecordGroupResource:
                 rest.NO_FIELDS,
                 {404: "there are no groups", 503: NODES_SILENT},
                 found,
-                query=None,
+                query=NO_QUERY,
             ),
         )
 
@@ -119,7 +118,6 @@ def _acting(method: str, endpoint: Endpoint, summary: str, fields: FieldTable) -
 
 async def _read(request: Request, parse: Callable[[bytes], T]) -> T:
     check_unbound(request.scope, "a group of recordings")
-    NO_QUERY.read(read_query(request.scope["query_string"]))
     return parse(await request.body())
 
 

@@ -11,11 +11,10 @@ from starlette.responses import Response
 from actors.node.drain import NotDrainable
 from actors.node.ports.drain import DrainPort
 from actors.storage.reload import ReloadReport
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, Endpoint, changing_route
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import JsonAnswer
 from config.loading import SettingsError
-from protocol.access.roles import Role
 from protocol.node.server_state import Drained
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
@@ -82,14 +81,5 @@ class AdminResource:
 
 
 def _route(name: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
-    return ApiRoute(
-        path=f"/rest-api/admin/{name}",
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.ADMIN,
-        summary=summary,
-        fields=fields,
-        needs_body=False,
-        answers=(answer,),
-        errors={409: "the server is shutting down, or cannot start with these settings; `reason` says it"},
-    )
+    errors = {409: "the server is shutting down, or cannot start with these settings; `reason` says it"}
+    return changing_route(f"/rest-api/admin/{name}", endpoint, summary, fields, errors, answer, needs_body=False)

@@ -12,12 +12,11 @@ from starlette.responses import Response
 from actors.hooks.trial import TrialReport
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStoreError
-from actors.web.api.routes import ApiRoute, Endpoint, finding_route
+from actors.web.api.routes import ApiRoute, Endpoint, changing_route, finding_route
 from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
 from config.apps import App, AppError, AppTable, TakenError
-from protocol.access.roles import Role
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks import HookMethod
 from protocol.operator.commands import AddApp, AppCommand, RemoveApp, UpdateApp, app_fields
@@ -73,7 +72,7 @@ class AppResource:
                 rest.FIND,
                 {404: "no application matches"},
                 listed,
-                query=None,
+                query=NO_QUERY,
             ),
             self._route("add", self.add, "add an application", rest.ADD, changed),
             self._route("update", self.update, "change an application", rest.UPDATE, changed),
@@ -82,17 +81,8 @@ class AppResource:
         )
 
     def _route(self, name: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
-        return ApiRoute(
-            path=f"/rest-api/app/{name}",
-            methods=("POST",),
-            endpoint=self._once(endpoint),
-            role=Role.ADMIN,
-            summary=summary,
-            description=ONCE,
-            fields=fields,
-            answers=(answer,),
-            errors=_ERRORS,
-        )
+        path = f"/rest-api/app/{name}"
+        return changing_route(path, self._once(endpoint), summary, fields, _ERRORS, answer, description=ONCE)
 
     async def find(self, request: Request) -> Response:
         """The applications, without passwords and secrets."""

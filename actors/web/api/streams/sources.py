@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStoreError
-from actors.web.api.routes import ApiRoute, Endpoint, finding_route
+from actors.web.api.routes import ApiRoute, Endpoint, changing_route, finding_route
 from actors.web.api.searches import no_match, search_fields
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
-from protocol.access.roles import Role
 from protocol.capture.named_sources import NamedSource, SourceError, entries
 from protocol.operator.messages import Done
 from protocol.operator.source_commands import AddSource, RemoveSource, SourceCommand, UpdateSource
@@ -52,7 +51,7 @@ class SourceResource:
                 rest.FIND,
                 {403: "the login is bound to applications", 404: "no source matches"},
                 found,
-                query=None,
+                query=NO_QUERY,
             ),
             self._route("add", self.add, "give a source a name", rest.ADD, {409: "the name is taken"}),
             self._route("update", self.update, "give a name another source", rest.UPDATE, {404: "no such name"}),
@@ -62,16 +61,9 @@ class SourceResource:
     def _route(
         self, name: str, endpoint: Endpoint, summary: str, fields: FieldTable, errors: dict[int, str]
     ) -> ApiRoute:
-        return ApiRoute(
-            path=f"/rest-api/source/{name}",
-            methods=("POST",),
-            endpoint=self._once(endpoint),
-            role=Role.ADMIN,
-            summary=summary,
-            fields=fields,
-            answers=(Answer(description="what was done", schema=rest.CHANGED),),
-            errors={403: "the login is bound to applications", **errors},
-        )
+        done = Answer(description="what was done", schema=rest.CHANGED)
+        errors = {403: "the login is bound to applications", **errors}
+        return changing_route(f"/rest-api/source/{name}", self._once(endpoint), summary, fields, errors, done)
 
     async def find(self, request: Request) -> Response:
         """The sources, their URIs masked."""
