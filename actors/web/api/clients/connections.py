@@ -10,7 +10,7 @@ from actors.runtime.logs import get_logger
 from actors.runtime.slices import used_up
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, ended_answer, nothing_found, scoped
 from actors.web.api.kicks import ONCE, Kicks
-from actors.web.api.routes import ApiRoute
+from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -21,13 +21,11 @@ from actors.web.responses import (
     empty_answer,
 )
 from config.settings import Settings
-from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, given_conditions
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.resources import connections as rest
 from protocol.rest.schemas import CONNECTION, array_of
-from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
@@ -50,30 +48,26 @@ class ConnectionResource:
             schema=array_of(CONNECTION),
             headers=(TOTAL_HEADER,),
         )
+        errors = {404: "no connection matches", 503: NODES_SILENT}
         return (
-            ApiRoute(
-                path="/rest-api/connection/terminate",
-                methods=("POST",),
-                endpoint=self._kicks.once(self.terminate),
-                role=Role.OPERATE,
-                summary="disconnect sessions, which ends their streams",
-                description=ONCE,
-                fields=rest.TERMINATE,
+            acting_route(
+                "/rest-api/connection/terminate",
+                self._kicks.once(self.terminate),
+                "disconnect sessions, which ends their streams",
+                rest.TERMINATE,
+                errors,
+                Answer(description="they are disconnected", headers=(COUNT_HEADER,)),
                 query=rest.TERMINATE_QUERY,
-                answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
-                errors={404: "no connection matches", 503: NODES_SILENT},
+                description=ONCE,
             ),
-            ApiRoute(
-                path="/rest-api/connection/set_log_level",
-                methods=("POST",),
-                endpoint=self.set_log_level,
-                role=Role.OPERATE,
-                summary="choose which lines about a session are logged, until it ends",
+            acting_route(
+                "/rest-api/connection/set_log_level",
+                self.set_log_level,
+                "choose which lines about a session are logged, until it ends",
+                rest.SET_LOG_LEVEL,
+                errors,
+                Answer(description="from now on"),
                 description="The level replaces `log.level` for the lines that concern the session.",
-                fields=rest.SET_LOG_LEVEL,
-                query=SCOPE_QUERY,
-                answers=(Answer(description="from now on"),),
-                errors={404: "no connection matches", 503: NODES_SILENT},
             ),
             *find_routes("connection", self.find, rest.FIND, found),
         )

@@ -19,7 +19,7 @@ from actors.web.api.coverage import (
     scoped,
 )
 from actors.web.api.kicks import ONCE, Kicks
-from actors.web.api.routes import ApiRoute
+from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.searches import find_routes, search_fields
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields, client_address
@@ -29,7 +29,6 @@ from actors.web.responses import (
     ListAnswer,
 )
 from config.settings import Settings, TerminateAll
-from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
@@ -69,17 +68,15 @@ class StreamResource:
             headers=(COUNT_HEADER,),
         )
         return (
-            ApiRoute(
-                path="/rest-api/stream/terminate",
-                methods=("POST",),
-                endpoint=self._kicks.once(self.terminate),
-                role=Role.OPERATE,
-                summary="stop streams",
-                description=ONCE,
-                fields=rest.TERMINATE,
+            acting_route(
+                "/rest-api/stream/terminate",
+                self._kicks.once(self.terminate),
+                "stop streams",
+                rest.TERMINATE,
+                {404: "no stream matches", 503: NODES_SILENT},
+                stopped,
                 query=rest.TERMINATE_QUERY,
-                answers=(stopped,),
-                errors={404: "no stream matches", 503: NODES_SILENT},
+                description=ONCE,
             ),
             *find_routes("stream", self.find, rest.FIND, found, query=FIND_STREAMS_QUERY),
         )
