@@ -44,13 +44,20 @@ class FastSender:
         return _FastFanOut(self._buffers, leaves_by, self.losses, self._queued)
 
     def flush(self) -> None:
-        try:
-            for fan_out in self._queued:
+        """An error in one fan-out keeps nothing back of the others; the first one is raised when all have left."""
+        failure = None
+        for fan_out in self._queued:
+            try:
                 fan_out.hand_over()
-        finally:
-            self._queued.clear()
+            except Exception as error:  # noqa: BLE001 - what is not handed over now would never be
+                failure = failure or error
+        self._queued.clear()
+        try:
             self._mixed.submit()
+        finally:
             self._joined.submit()
+        if failure is not None:
+            raise failure
 
 
 class _FastFanOut:

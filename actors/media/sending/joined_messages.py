@@ -83,11 +83,15 @@ class JoinedMessages:
 
     def submit(self) -> None:
         """Send all. What the kernel refuses is counted, or sent packet by packet where only bursts are refused."""
-        done, messages, udp = 0, self._messages, self._socket
-        self._messages = []
+        messages, self._messages = self._messages, []
         self._open.clear()
         self._newest.clear()
         self._gathered.clear()
+        self._used = 0
+        self._send_all(messages)
+
+    def _send_all(self, messages: list[_Message]) -> None:
+        done, udp = 0, self._socket
         for message in messages:
             self._write(message)
         while done < len(messages) and udp is not None:
@@ -101,7 +105,6 @@ class JoinedMessages:
             else:
                 self._refused(messages[done], sendmmsg.ffi.errno)
                 done += 1
-        self._used = 0
 
     def _add(self, batch: RecipientBatch, index: int, burst: Sequence[bytes]) -> None:
         buffers, length = self._buffers, len(burst)

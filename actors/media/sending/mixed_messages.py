@@ -82,6 +82,13 @@ class MixedMessages:
 
     def submit(self) -> None:
         """Send all. What the kernel refuses is counted, or sent packet by packet where only bursts are refused."""
+        try:
+            self._send_all()
+        finally:
+            self._contents.clear()
+            self._used = self._count = 0
+
+    def _send_all(self) -> None:
         done, end, udp = 0, self._count, self._socket
         while done < end and udp is not None:
             sent = sendmmsg.sendmmsg(udp.fileno(), self._messages + done, end - done, socket.MSG_DONTWAIT)
@@ -96,8 +103,6 @@ class MixedMessages:
                 reason = sendmmsg.ffi.errno
                 self._refused(*next(self._messages_from(done)), reason)
                 done += 1
-        self._contents.clear()
-        self._used = self._count = 0
 
     def _write_messages(self, batch: RecipientBatch, place: int, length: int) -> None:
         """A message for each viewer. Those of one burst all have the same control message, or none."""

@@ -7,6 +7,7 @@ import pytest
 
 from actors.media.sending import sendmmsg as kernel_calls
 from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.mixed_messages import MOST_VIEWERS
 from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.webrtc.srtp import SrtpProfile
 from tests.support.media.fan_out_filling import FAMILIES
@@ -14,6 +15,7 @@ from tests.support.media.fan_out_rig import Viewers, rtp_packet
 
 FAN_OUTS = 20
 AUDIENCE = 3
+AUDIENCES = (MOST_VIEWERS + 1, AUDIENCE, 1)
 
 
 def play(sender: PacketSender, viewers: Viewers, seed: int, *, bad: bool) -> tuple[list[bytes], list[tuple[int, int]]]:
@@ -69,3 +71,35 @@ def test_few_calls_carry_many_messages(monkeypatch: pytest.MonkeyPatch) -> None:
         sender.flush()
         viewers.arrived(20)
     assert calls == {"calls": 1, "messages": 20}
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_an_error_in_one_fan_out_keeps_nothing_back_of_the_others(monkeypatch: pytest.MonkeyPatch, broken: int) -> None:
+    """A call of the kernel each: for a large fan-out at once, then for those of few viewers, then for nodes."""
+    sendmmsg, calls = kernel_calls.sendmmsg, Counter[str]()
+
+    def fail_once(descriptor: int, messages: object, count: int, flags: int) -> int:
+        calls["calls"] += 1
+        if calls["calls"] == broken:
+            raise MemoryError
+        return int(sendmmsg(descriptor, messages, count, flags))
+
+    monkeypatch.setattr(kernel_calls, "sendmmsg", fail_once)
+    with Viewers() as viewers:
+        sender, number = FastSender(), 0
+        fan_outs = [sender.open(), sender.open(), sender.open(for_node=True)]
+        for fan_out, count in zip(fan_outs, AUDIENCES, strict=True):
+            for _ in range(count):
+                fan_out.add(viewers.recipient(number))
+                number += 1
+            fan_out.queue([rtp_packet(1, 500), rtp_packet(2, 500)], 1)
+        with pytest.raises(MemoryError):
+            sender.flush()
+        sound = 2 * (number - AUDIENCES[broken - 1])
+        assert len(viewers.arrived(sound)) == sound
+        sender.flush()
+        assert not viewers.arrived(0)
+        for fan_out in fan_outs:
+            fan_out.queue([rtp_packet(3, 500)], 3)
+        sender.flush()
+        assert Counter(packet[3] for packet in viewers.arrived(number)) == {3: number}
