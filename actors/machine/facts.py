@@ -94,7 +94,7 @@ def _sender(settings: Settings) -> SenderFacts:
     from actors.media.sending.sender_choice import choose_sender  # takes a while, and is needed here only
 
     try:
-        sender = choose_sender(settings.media_sender)
+        sender = choose_sender(settings.media_sender, for_nodes=settings.cluster_redis_url is not None)
     except ValueError as error:
         return SenderFacts(name="", reason=str(error))
     return SenderFacts(name=sender.name, reason=sender.reason)

@@ -60,7 +60,8 @@ class Opened:
             by_tcp = open_media_listeners(settings, media)
             self.sip_sockets = open_sip_sockets(settings, is_node=node is not None)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
-        self.plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender), listeners=by_tcp)
+        sender = choose_sender(settings.media_sender, for_nodes=settings.cluster_redis_url is not None)
+        self.plane = MediaPlane(media, settings, sender=sender, listeners=by_tcp)
 
 
 def certificate_files(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

@@ -1,7 +1,8 @@
 """The proof that a packet sender does what the portable one does, on this machine, with these libraries.
 
 Both run the same scenario on loopback: viewers come, go, move and fail; packets of many sizes are sent, alone and in
-bursts. What arrives must be the same, byte for byte and from the same sockets, and so must the counters.
+bursts. What arrives must be the same, byte for byte and from the same sockets, and so must the counters. On a node of a
+cluster, the same goes for what it sends to other nodes.
 """
 
 import select
@@ -42,8 +43,11 @@ class SelfTestFailed(Exception):
     """The sender is not to be used; the text says why."""
 
 
-def prove(make_sender: Callable[[], PacketSender]) -> None:
-    """Compare a sender with the portable one, in every address family that this machine has. Raises SelfTestFailed."""
+def prove(make_sender: Callable[[], PacketSender], *, for_nodes: bool = False) -> None:
+    """Compare a sender with the portable one, in every address family that this machine has. Raises SelfTestFailed.
+
+    `for_nodes`: also what it sends to other nodes, which leaves in another way.
+    """
     families = [family for family in _LOOPBACKS if _exists(family)]
     if not families:
         raise SelfTestFailed("there is no loopback interface to test on")
@@ -51,12 +55,26 @@ def prove(make_sender: Callable[[], PacketSender]) -> None:
         for profile in SrtpProfile:
             where = f"{family.name}, {profile.name}"
             expected = _run(PortableSender(), family, profile, where)
-            try:
-                done = _run(make_sender(), family, profile, where)
-            except (AttributeError, LookupError, OSError, TypeError, ValueError, pylibsrtp.Error) as error:
-                raise SelfTestFailed(f"{where}: {type(error).__name__}: {error}") from error
-            if done != expected:
-                raise SelfTestFailed(f"{where}: it does not send what the portable one sends")
+            _compare(make_sender, expected, family, profile, where)
+            if for_nodes:
+                _compare(make_sender, expected, family, profile, f"{where}, for nodes", for_node=True)
+
+
+def _compare(
+    make_sender: Callable[[], PacketSender],
+    expected: "_Transcript",
+    family: int,
+    profile: SrtpProfile,
+    where: str,
+    *,
+    for_node: bool = False,
+) -> None:
+    try:
+        done = _run(make_sender(), family, profile, where, for_node=for_node)
+    except (AttributeError, LookupError, OSError, TypeError, ValueError, pylibsrtp.Error) as error:
+        raise SelfTestFailed(f"{where}: {type(error).__name__}: {error}") from error
+    if done != expected:
+        raise SelfTestFailed(f"{where}: it does not send what the portable one sends")
 
 
 _Step = tuple[list[tuple[bytes, int]], int]
@@ -95,12 +113,12 @@ class Loopback:
         return sorted(arrived)
 
 
-def _run(sender: PacketSender, family: int, profile: SrtpProfile, where: str) -> _Transcript:
+def _run(sender: PacketSender, family: int, profile: SrtpProfile, where: str, *, for_node: bool = False) -> _Transcript:
     with ExitStack() as stack:
         sockets = [stack.enter_context(_open(family)) for _ in range(4)]
         loopback = Loopback(sockets[:2], sockets[2:])
         recipients = [_recipient(loopback, index, profile) for index in range(VIEWERS)]
-        fan_out = sender.open()
+        fan_out = sender.open(for_node=for_node)
         arrived = []
         for packets, expected in _scenario(fan_out, loopback, recipients):
             fan_out.queue([packet for packet, _ in packets], packets[0][1])

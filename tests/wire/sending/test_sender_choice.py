@@ -2,15 +2,21 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from actors.machine.facts import read_facts
 from actors.media.io.outlet import Outlet
+from actors.media.sending import fast_sender
 from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.joined_messages import JoinedMessages
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Recipient
 from actors.media.sending.sender_choice import choose_sender
-from config.settings import MediaSender
+from config.settings import MediaSender, Settings
+from protocol.cluster.redis_url import parse_redis_url
 from protocol.webrtc.stun import Address
 
 
@@ -106,13 +112,41 @@ class CountsNoLosses(FaultySender):
 
 @pytest.mark.parametrize("make", [PortableSender, FastSender, lambda: FaultySender(FaultyFanOut)])
 def test_a_good_sender_passes(make: Callable[[], PacketSender]) -> None:
-    prove(make)
+    prove(make, for_nodes=True)
 
 
 @pytest.mark.parametrize("fault", FaultyFanOut.__subclasses__())
 def test_every_fault_is_found(fault: type[FaultyFanOut]) -> None:
     with pytest.raises(SelfTestFailed):
         prove(lambda: FaultySender(fault))
+
+
+class FaultyForNodes(FaultySender):
+    """It sends to viewers as it should."""
+
+    def open(self, *, for_node: bool = False) -> FanOut:
+        return super().open() if for_node else self._portable.open()
+
+
+class SendsNothing(JoinedMessages):
+    def submit(self) -> None:
+        self._messages = []
+        super().submit()
+
+
+@pytest.mark.parametrize("fault", FaultyFanOut.__subclasses__())
+def test_every_fault_of_what_is_sent_to_nodes_is_found(fault: type[FaultyFanOut]) -> None:
+    prove(lambda: FaultyForNodes(fault))
+    with pytest.raises(SelfTestFailed, match="for nodes"):
+        prove(lambda: FaultyForNodes(fault), for_nodes=True)
+
+
+def test_a_node_proves_what_it_sends_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert choose_sender(MediaSender.AUTO, for_nodes=True).name == "fast"
+    monkeypatch.setattr(fast_sender, "JoinedMessages", SendsNothing)
+    assert choose_sender(MediaSender.AUTO, for_nodes=True).name == "portable"
+    node = evolve(Settings(), cluster_redis_url=parse_redis_url("redis://127.0.0.1"))
+    assert [read_facts(settings, tmp_path).sender.name for settings in (Settings(), node)] == ["fast", "portable"]
 
 
 def test_losses_that_are_not_counted_are_found() -> None:
