@@ -15,6 +15,7 @@ import trio
 
 import actors
 from actors.runtime.logs import get_logger
+from actors.storage.state_folder import StateFolder
 from protocol.node.restarts import Restarts
 
 PROGRAMS: Final = ("redis-server", "valkey-server")
@@ -43,7 +44,7 @@ class PrivateRedis:
                 "several nodes need Redis: install redis-server or valkey-server (of Debian's packages), "
                 "or set cluster.redis_url"
             )
-        self._socket, self._folder = folder / "redis.sock", folder
+        self._socket, self._folder = StateFolder(folder).redis_path, folder
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = Restarts()

@@ -1,4 +1,4 @@
-"""Where pages connect to if this server is the only one."""
+"""Where pages connect to if this server is the only one, or all nodes share its ports."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from protocol.cluster.members import Member, MemberInfo
 
 @frozen(kw_only=True)
 class OwnAddress:
-    """Implements `actors.node.ports.balancer.BalancerPort` for a server without a cluster: it always names itself.
+    """Implements `actors.node.ports.balancer.BalancerPort` for a server without others elsewhere: it names itself.
 
     It does so while it drains or is overloaded, too: its refusal reaches the page, and no answer never would.
     """

@@ -13,9 +13,11 @@ import trio
 from actors.operator.server import serve_lines
 from actors.runtime.timeouts import fail_after
 from actors.storage.failing_nodes import FailingNodes
+from actors.storage.state_folder import StateFolder
 from actors.web.api.console.tables import SNAPSHOT_AGE
 from actors.web.api.server.looks import Looks, answer_look
 from actors.web.api.shared_snapshots import SharedSnapshots
+from protocol.cluster.redis_url import RedisUrl
 from protocol.operator.callers import Operator
 from protocol.operator.grammar import CommandError
 
@@ -35,6 +37,10 @@ class HostNodes:
     def failing(self) -> tuple[int, ...]:
         """Those that end again and again, by their numbers."""
         return FailingNodes(self._folder.parent).known()
+
+    def are_all(self, redis: RedisUrl | None) -> bool:
+        """Whether the cluster with this Redis has no other nodes: it is the one that the parent runs for them."""
+        return redis is not None and redis.path == str(StateFolder(self._folder.parent).redis_path)
 
     async def serve(self, looks: Looks) -> None:
         """Answer the others, until cancelled. `looks`: those of this node alone."""

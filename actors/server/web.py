@@ -80,11 +80,14 @@ def _reload(parts: Parts) -> Reload:
 
 
 def _balancer(parts: Parts) -> BalancerPort:
-    if parts.clustered is not None:
+    """Nodes that are all behind the same ports are one place to pages: the system chooses among them."""
+    settings, host_nodes = parts.settings, parts.opened.host_nodes
+    is_one_place = host_nodes is not None and host_nodes.are_all(settings.cluster_redis_url)
+    if parts.clustered is not None and not is_one_place:
         return parts.clustered.cluster.balancer
     listeners, node_id = parts.opened.listeners, parts.node_id
     ws, wss = (listeners.bound(name)[1] for name in ("ws", "wss"))
-    return OwnAddress(name=parts.settings.cluster_address, address=node_id.partition("@")[2], ws=ws, wss=wss)
+    return OwnAddress(name=settings.cluster_address, address=node_id.partition("@")[2], ws=ws, wss=wss)
 
 
 def _keyed_requests(parts: Parts) -> KeyedRequests | None:

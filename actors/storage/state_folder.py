@@ -104,6 +104,11 @@ class StateFolder:
         return self.path / "shared.json"
 
     @property
+    def redis_path(self) -> Path:
+        """The Unix socket of the Redis that several nodes have for themselves."""
+        return self.path / "redis.sock"
+
+    @property
     def keys_path(self) -> Path:
         """The folder of the SSH keys by which users log in: a file of each, as OpenSSH's `authorized_keys`."""
         return self.path / "authorized_keys"

@@ -28,8 +28,8 @@ class ClusterSettings:
         live=False)
     cluster_address: str | None = setting(
         "cluster.address", Text(), "",
-        "Name or address by which pages reach this node, as /rest-api/lb tells it. Empty: its first address for media;"
-        " on a server without a cluster the one that the page has called.",
+        "Name or address by which pages reach this node, as /rest-api/lb tells it. Empty: the one that the"
+        " page has called; with cluster.redis_url, the node's first address for media.",
         live=False)
     cluster_registry_down: RegistryDown = setting(
         "cluster.registry_down", Choice(RegistryDown), "accept",

@@ -3,11 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 import trio
 
 from actors.operator.server import serve_lines
 from actors.server.host_nodes import HostNodes
+from protocol.cluster.redis_url import parse_redis_url
 from protocol.operator.callers import Operator
+
+
+@pytest.mark.parametrize(
+    ("redis", "are_all"),
+    [(None, False), ("unix:///s/redis.sock", True), ("unix:///s/node-0/redis.sock", False), ("redis://s", False)],
+)
+def test_nodes_with_a_redis_of_their_own_are_all_there_are(redis: str | None, are_all: bool) -> None:
+    url = None if redis is None else parse_redis_url(redis)
+    assert HostNodes(Path("/s/node-0"), 0).are_all(url) is are_all
 
 
 async def test_a_node_that_refuses_to_tell_is_left_out(tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ async def two_on_different_nodes(server: ServerProcess, sessions: list[WcsClient
     raise AssertionError("all sessions are on one node")
 
 
+def test_a_page_with_a_load_balancer_is_sent_to_the_name_that_it_has_called(server: ServerProcess) -> None:
+    ports = {name: str(server.addresses[name][0].port) for name in ("ws", "wss")}
+    for _ in range(2 * NODES):
+        answer = plain_http.get(server.http_url("/rest-api/lb"), headers={"Host": "wcs.example.com:8888"})
+        assert answer.json() == {"server": "wcs.example.com", **ports, "flash": ""}
+
+
 async def test_what_rest_has_begun_is_found_and_ended_whichever_node_is_asked(server: ServerProcess) -> None:
     await trio.to_thread.run_sync(wait_until_each_knows_all, server)
     async with clients(server, 12) as sessions:
