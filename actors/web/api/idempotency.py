@@ -1,7 +1,7 @@
 """Carries out each request with an `Idempotency-Key` once, and repeats its answer; see `protocol/rest/idempotency.py`.
 
-A request that comes while the first one with its key is being carried out waits for it, and gets the same answer. In a
-cluster, the first one may have come to another node: its answer comes from there.
+A request that comes while the first one with its key is being carried out waits for it, and gets the same answer, also
+one that is not kept. In a cluster, the first one may have come to another node: its answer comes from there.
 """
 
 from typing import Final
@@ -10,12 +10,14 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.keyed_requests import KeptResponse, KeyedRequests
 from actors.web.api.routes import Endpoint
 from actors.web.callers import identity_of
 from actors.web.refusals import client_address
 from actors.web.responses import REPLAYED_HEADER, ListAnswer, UnfinishedAnswer
 from protocol.access.identity import Proof
+from protocol.rest.errors import RestError
 from protocol.rest.idempotency import HEADER, IdempotencyKeys, KeptAnswer, fingerprint, read_key
 from protocol.rest.query import read_query
 from protocol.rest.scope import SCOPE
@@ -26,12 +28,21 @@ MOST_RECALLS: Final = 32
 """Requests of other nodes that wait here at a time; a further one does not wait."""
 
 
+class _FirstRequest:
+    """A request that is being carried out, and what those are told that wait for it."""
+
+    def __init__(self) -> None:
+        self.finished = trio.Event()
+        self.outcome: KeptResponse | RestError | NodesSilent | None = None
+        """None: it was broken off, or its answer cannot be given twice; one of those that wait has the next turn."""
+
+
 class IdempotentRequests:
     """All requests of one application that have a key. `shared`: with the other nodes of a cluster."""
 
     def __init__(self, shared: KeyedRequests | None = None) -> None:
         self._keys: IdempotencyKeys[KeptResponse] = IdempotencyKeys(self._forgotten)
-        self._finished: dict[int, trio.Event] = {}
+        self._turns: dict[int, _FirstRequest] = {}
         self._shared = shared
         self._places: dict[str, tuple[str, str]] = {}
         """Of those that are shared, by what other nodes know them by."""
@@ -57,23 +68,34 @@ class IdempotentRequests:
         while (known := self._keys.find(caller, key, asked, trio.current_time())) is not None:
             if known.answer is not None:
                 return _again(known.answer)
-            await self._finished[id(known)].wait()
+            turn = self._turns[id(known)]
+            await turn.finished.wait()
+            if turn.outcome is not None:
+                return _again(turn.outcome)
         kept = self._keys.begin(caller, key, asked, trio.current_time())
-        finished = self._finished[id(kept)] = trio.Event()
+        turn = self._turns[id(kept)] = _FirstRequest()
         try:
-            elsewhere = await self._answer_of_others(request, key, kept)
-            if elsewhere is not None:
-                return _again(elsewhere)
-            response = await endpoint(request)
-            answer = _answer_of(response)
-            if answer is not None:
-                self._keys.keep(key, kept, answer, answer.size)
-            return response
+            return await self._carry_out(endpoint, request, key, kept, turn)
+        except (RestError, NodesSilent) as error:
+            turn.outcome = _copy(error)
+            raise
         finally:
             if kept.answer is None:
                 self._keys.forget(caller, key)
-            del self._finished[id(kept)]
-            finished.set()
+            del self._turns[id(kept)]
+            turn.finished.set()
+
+    async def _carry_out(
+        self, endpoint: Endpoint, request: Request, key: str, kept: KeptAnswer[KeptResponse], turn: _FirstRequest
+    ) -> Response:
+        elsewhere = turn.outcome = await self._answer_of_others(request, key, kept)
+        if elsewhere is not None:
+            return _again(elsewhere)
+        response = await endpoint(request)
+        answer = turn.outcome = _answer_of(response)
+        if answer is not None and not isinstance(response, UnfinishedAnswer):
+            self._keys.keep(key, kept, answer, answer.size)
+        return response
 
     # -- with other nodes --------------------------------------------------------------------------
 
@@ -94,7 +116,7 @@ class IdempotentRequests:
             self._recalls += 1
             try:
                 with trio.move_on_after(RECALL_WAIT):
-                    await self._finished[id(known)].wait()
+                    await self._turns[id(known)].finished.wait()
             finally:
                 self._recalls -= 1
             known = self._at(place, asked)
@@ -110,8 +132,17 @@ class IdempotentRequests:
             self._shared.forget(place)
 
 
-def _again(answer: KeptResponse) -> Response:
+def _again(answer: KeptResponse | RestError | NodesSilent) -> Response:
+    if not isinstance(answer, KeptResponse):
+        raise _copy(answer)
     return Response(answer.body, answer.status, {**answer.headers, REPLAYED_HEADER: "true"})
+
+
+def _copy(error: RestError | NodesSilent) -> RestError | NodesSilent:
+    """The same, for another task to raise: it has no traceback, which would keep all that waited in memory."""
+    if isinstance(error, NodesSilent):
+        return NodesSilent(error.coverage)
+    return RestError(error.status_hint, error.message, key=error.key, setting=error.setting)
 
 
 def _place(caller: str, key: str) -> str:
@@ -120,8 +151,8 @@ def _place(caller: str, key: str) -> str:
 
 
 def _answer_of(response: Response) -> KeptResponse | None:
-    """What to keep of it. Nothing of a list, which may be long and comes from a request that changes nothing."""
-    if isinstance(response, ListAnswer | UnfinishedAnswer):
+    """What of it is given again. Nothing of a list, which may be long and comes from a request that changes nothing."""
+    if isinstance(response, ListAnswer):
         return None
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     return KeptResponse(response.status_code, headers, bytes(response.body))

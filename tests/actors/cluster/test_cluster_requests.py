@@ -30,6 +30,7 @@ class WebNode:
     def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
         self.world = SlowWorld([stream("a", "a"), stream("b", "b")])
         self.world.may_stop.set()
+        self.cluster = cluster
         self._client = client_of(self.world, keyed_requests=ClusterRequests(cluster.owners, cluster.singles))
 
     async def end(self, name: str = "a", path: str = STREAMS, key: str = KEY["Idempotency-Key"]) -> httpx.Response:
@@ -81,6 +82,21 @@ async def test_it_waits_for_the_answer_to_the_first(autojump_clock: MockClock) -
         assert asked(made) == [1, 0, 0]
 
 
+async def test_all_who_wait_on_one_node_get_the_answer_of_another_at_once(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        made["a"].world.may_stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made["a"].end)
+            await wait_all_tasks_blocked()
+            for _ in range(9):
+                nursery.start_soon(made["b"].end)
+            await trio.sleep(5)
+            before = made["b"].cluster.asking.asked
+            made["a"].world.may_stop.set()
+        assert made["b"].cluster.asking.asked - before <= 1
+        assert asked(made) == [1, 0, 0]
+
+
 @pytest.mark.parametrize("moment", [4.0, 4.5, 5.0, 5.5])
 async def test_it_waits_for_it_also_while_redis_is_away(moment: float, autojump_clock: MockClock) -> None:
     async with nodes() as made:
@@ -122,10 +138,18 @@ async def test_one_that_lasts_too_long_is_told_as_not_known(autojump_clock: Mock
         async with trio.open_nursery() as nursery:
             nursery.start_soon(made["a"].end)
             await wait_all_tasks_blocked()
-            began = trio.current_time()
-            answer = await made["b"].end()
-            assert trio.current_time() - began == pytest.approx(WAIT)
+            began, answers = trio.current_time(), list[httpx.Response]()
+
+            async def ask() -> None:
+                answers.append(await made["b"].end())
+
+            async with trio.open_nursery() as waiting:
+                for _ in range(3):
+                    waiting.start_soon(ask)
+            assert trio.current_time() - began == pytest.approx(WAIT), "they wait together"
             made["a"].world.may_stop.set()
+        assert len({answer.content for answer in answers}) == 1
+        answer = answers[-1]
         assert (answer.status_code, answer.json()["missing"], answer.headers["Retry-After"]) == (503, ["a"], "6")
         assert (await made["b"].end()).headers[REPLAYED] == "true"
 

@@ -13,6 +13,7 @@ from actors.runtime.actor import StopReason
 from protocol.access.accounts import AccountTable
 from protocol.node.coverage import Coverage
 from protocol.node.filters import StreamFilter
+from protocol.rest.errors import RestError
 from protocol.rest.resources.streams import TerminateAnswer
 from tests.support.web.access import access_of, bearer, token
 from tests.support.web.slow_world import KEY, STREAMS, SlowWorld
@@ -120,6 +121,47 @@ async def test_a_request_that_comes_meanwhile_waits_for_the_answer_to_the_first(
         world.may_stop.set()
     assert [answer.headers["x-terminated-count"] for answer in answers] == ["1", "1", "1"]
     assert world.asked == 1
+
+
+class SlowRefusal(SlowWorld):
+    """Refuses what it is asked for, once it may."""
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
+        raise RestError(503, "not now", setting="a.limit")
+
+
+class SlowSilence(SlowWorld):
+    """A node of a cluster whose other node does not answer, as turns out once it may."""
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        answer = await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
+        return evolve(answer, coverage=Coverage(asked=2, silent=("other",)))
+
+
+@pytest.mark.parametrize("make_world", [SlowSilence, SlowRefusal])
+async def test_who_waits_gets_an_answer_that_is_not_kept_too(make_world: type[SlowWorld]) -> None:
+    """Each would else wait for all before it, while the first one's answer is there."""
+    world, answers = make_world([stream("a", "a")]), list[httpx.Response]()
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answers.append(await client.post(STREAMS, json={"name": "a"}, headers=KEY))
+
+    async with client_of(world) as client:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(ask, client)
+            await trio.testing.wait_all_tasks_blocked()
+            world.may_stop.set()
+        assert (world.asked, [answer.status_code for answer in answers]) == (1, [503] * 3)
+        assert len({answer.content for answer in answers}) == 1
+        assert len({answer.headers.get("Retry-After") for answer in answers}) == 1
+        await ask(client)
+    assert world.asked == 2, "who comes later is not told of it"
 
 
 async def test_if_the_first_is_broken_off_the_next_is_carried_out() -> None:
