@@ -1,6 +1,6 @@
 """callIds: in a cluster, each is that of one call on all nodes, claimed as the names of streams are.
 
-While nobody can tell, because Redis is away, calls go on.
+While nobody can tell, because Redis is away, calls go on; when it is back, of two of one id the later one ends.
 """
 
 from collections.abc import Callable
@@ -42,11 +42,11 @@ class CallIds:
         claim = IdClaim()
         if self.singles is not None:
             try:
-                claim.single = await self.singles.claim(CALL, call_id, claim.lose)
+                claim.single = await self.singles.claim(CALL, call_id, claim.lose, on_trust=True)
             except SingleTaken:
                 raise CallRefused(CallInfo.CALL_ID_IN_USE, "another call has it", sip_status=486) from None
             except SingleUnknown:
-                pass
+                pass  # another start of this node runs
         return claim
 
 

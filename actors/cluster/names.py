@@ -71,8 +71,11 @@ class ClusterNames:
 
     # -- for streams -------------------------------------------------------------------------------
 
-    async def claim(self, named: Named) -> NameOutcome:
-        """A stream of this node has the name from now on, unless the outcome says otherwise."""
+    async def claim(self, named: Named, *, on_trust: bool = False) -> NameOutcome:
+        """A stream of this node has the name from now on, unless the outcome says otherwise.
+
+        `on_trust`: while Redis is away, too, whatever `cluster.registry_down` says.
+        """
         if self._is_superseded():
             if self._log is not None:
                 self._log.error("name refused", name=named.name, cause="another start of this node runs")
@@ -88,10 +91,10 @@ class ClusterNames:
                 self._waiting.pop(named, None)
             if waiter.outcome is not None:
                 return waiter.outcome
-        return self._without_registry(named)
+        return self._without_registry(named, on_trust=on_trust)
 
-    def _without_registry(self, named: Named) -> NameOutcome:
-        if self._accepts_on_trust():
+    def _without_registry(self, named: Named, *, on_trust: bool) -> NameOutcome:
+        if on_trust or self._accepts_on_trust():
             if self._log is not None:
                 self._log.warning("name taken on trust", name=named.name, cause="Redis does not answer")
             return NameOutcome.ON_TRUST

@@ -1,7 +1,8 @@
 """What there is one of in the cluster, beside publications and rooms: claimed as they are, in a table of its own.
 
 Groups of recordings, the beginning of a capture, calls, and requests of REST with a key. A claim is this node's as long
-as its lease runs; while Redis is away, `cluster.registry_down` decides.
+as its lease runs. While Redis is away, `cluster.registry_down` decides, unless who claims goes on in any case; what is
+begun then is claimed when Redis is back.
 """
 
 import json
@@ -54,14 +55,16 @@ class ClusterSingles:
     def __len__(self) -> int:
         return len(self._held)
 
-    async def claim(self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on) -> "HeldSingle":
+    async def claim(
+        self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on, *, on_trust: bool = False
+    ) -> "HeldSingle":
         """See `Singles.claim`."""
         entry = _entry(kind, key)
         if entry in self._held:
             raise SingleTaken
         single = self._held[entry] = HeldSingle(self, Named(entry, uuid.uuid4().hex), on_lost)
         try:
-            outcome = await self.names.claim(single.named)
+            outcome = await self.names.claim(single.named, on_trust=on_trust)
         except BaseException:
             single.release()
             raise

@@ -13,7 +13,7 @@ class SingleTaken(Exception):
 
 
 class SingleUnknown(Exception):
-    """Nobody can tell, and `cluster.registry_down` wants it refused then."""
+    """Nobody can tell, and `cluster.registry_down` wants it refused then; or this node may claim nothing."""
 
 
 class Single(Protocol):
@@ -33,9 +33,11 @@ async def go_on() -> None:
 class Singles(Protocol):
     """See above."""
 
-    async def claim(self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on) -> Single:
+    async def claim(
+        self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on, *, on_trust: bool = False
+    ) -> Single:
         """Have it from now on. Raises SingleTaken or SingleUnknown.
 
         `on_lost`: it turns out later that another node has it, and this one has not; both were let in while nobody
-        could tell.
+        could tell. `on_trust`: it is let in then in any case, and claimed as soon as somebody can tell.
         """

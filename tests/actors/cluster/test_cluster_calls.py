@@ -121,6 +121,29 @@ async def test_calls_go_on_while_nobody_can_tell(policy: RegistryDown, autojump_
             (await node.call_ids.claim("c1")).release()
 
 
+@pytest.mark.parametrize("policy", RegistryDown)
+async def test_an_id_of_a_call_that_began_meanwhile_is_claimed_afterwards(
+    policy: RegistryDown, autojump_clock: MockClock
+) -> None:
+    async with two_nodes() as (redis, a, b):
+        for node in (a, b):
+            live = node.node.live
+            live.replace(evolve(live.now, cluster_registry_down=policy))
+        redis.go_away()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        lost: list[str] = []
+        for node, ids in ((a, ("c1", "c2")), (b, ("c2", "c3"))):
+            for call_id in ids:
+                (await node.call_ids.claim(call_id)).taken = partial(lost.append, call_id)
+        redis.come_back()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        assert lost == ["c2"], "of two, the one whose claim came later ends"
+        for node in (a, b):
+            for call_id in ("c1", "c2", "c3"):
+                with pytest.raises(CallRefused, match=CallInfo.CALL_ID_IN_USE):
+                    await node.call_ids.claim(call_id)
+
+
 async def test_digits_reach_the_phone_of_a_call_on_another_node(autojump_clock: MockClock) -> None:
     async with two_nodes() as (_, a, b):
         call = b.begin(description("c1"))

@@ -7,10 +7,12 @@ import httpx
 import pytest
 import trio
 import trio.lowlevel
+from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.keyed_requests import WAIT, ClusterRequests
+from config.settings import RegistryDown
 from protocol.cluster.claims import ClaimSpace
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.rest import idempotency
@@ -200,8 +202,11 @@ async def test_what_this_node_alone_is_asked_is_its_own(autojump_clock: MockCloc
         assert asked(made) == [1, 1, 0]
 
 
-async def test_without_redis_each_node_knows_its_own(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("policy", RegistryDown)
+async def test_without_redis_each_node_knows_its_own(policy: RegistryDown, autojump_clock: MockClock) -> None:
     async with nodes() as made:
+        for each in made.nodes.values():
+            each.live.replace(evolve(each.live.now, cluster_registry_down=policy))
         made.redis.go_away()
         await trio.sleep(2 * BEAT_INTERVAL)
         for name in "abab":

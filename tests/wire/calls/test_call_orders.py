@@ -170,7 +170,9 @@ def app_of(backend: ScriptedBackend, folder: Path) -> None:
 class Elsewhere:
     """Another node has everything."""
 
-    async def claim(self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on) -> NoReturn:
+    async def claim(
+        self, kind: str, key: str, on_lost: Callable[[], Awaitable[None]] = go_on, *, on_trust: bool = False
+    ) -> NoReturn:
         raise SingleTaken
 
 
