@@ -18,6 +18,7 @@ from trio_websocket import WebSocketRequest
 
 from actors.net.accept import Reserve, accept_connections
 from actors.net.client_lookup import NOT_FROM_PROXY, ForwardedClients, NotFromProxy, peer_of, receive_client
+from actors.net.plain_http import answered_plain_http
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
@@ -192,6 +193,8 @@ class Gateway:
     async def _serve_door(self, door: Endpoint, stream: TcpStream, client: "_Client") -> None:
         if door.tls is None:
             await self._serve(evolve(client, stream=NonBlockingStream(stream)))
+            return
+        if await self._in_time(client.arrival, partial(answered_plain_http, stream)):
             return
         secured = trio.SSLStream(NonBlockingStream(stream), door.tls, server_side=True, https_compatible=True)
         try:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import trio
 
 from actors.net.client_lookup import NotFromProxy, peer_of, receive_client
+from actors.net.plain_http import answered_plain_http
 from actors.net.tcp_stream import TcpStream, drop_references
 from protocol.access.client_address import TrustedProxies
 
@@ -32,7 +33,7 @@ class ClientStream:
     """
 
     def __init__(self, stream: TcpStream, tls: ssl.SSLContext | None, *, send_timeout: float) -> None:
-        self._socket = stream.socket
+        self._tcp, self._socket = stream, stream.socket
         try:
             self.peer = peer_of(self._socket)
             own = self._socket.getsockname()
@@ -61,10 +62,12 @@ class ClientStream:
             raise NotFromProxy(f"no PROXY protocol header in {HANDSHAKE_TIMEOUT:.0f} s", setting)
 
     async def secure(self) -> None:
-        """Do the TLS handshake, if there is one."""
+        """Do the TLS handshake, if there is one. A client that begins with plain HTTP is told so."""
         if self._secured is None:
             return
         with trio.move_on_after(HANDSHAKE_TIMEOUT) as handshake:
+            if await self._take(partial(answered_plain_http, self._tcp)):
+                raise self._gone()
             await self._take(self._secured.do_handshake)
         if handshake.cancelled_caught:
             raise self._gone()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trio
 
+from protocol.access import plain_http
 from tests.support.web.rest_rig import FIND, LIMIT, TERMINATE, BrokenWorld, is_alive
 from tests.support.web.stream_world import StreamWorld, stream
 from tests.support.web.web_rig import settings_with
@@ -49,6 +50,14 @@ async def test_tls_offers_http_1_1_only(server: WebServer, certificate: Certific
         await stream.do_handshake()
         assert stream.selected_alpn_protocol() == "http/1.1"
         await trio.aclose_forcefully(stream)
+
+
+async def test_plain_http_at_the_tls_port_is_told_that_it_is_one(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        async with await trio.open_tcp_stream("127.0.0.1", server.tls_port) as client:
+            await client.send_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"".join([piece async for piece in client]) == plain_http.ANSWER
+    assert await is_alive(server)
 
 
 async def test_requests_follow_each_other_on_one_connection(server: WebServer) -> None:

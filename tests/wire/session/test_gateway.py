@@ -1,5 +1,6 @@
 """The gateway over real sockets: handshakes, limits, origins, peers that stall or send garbage."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -12,6 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket
 from wsproto.events import TextMessage
 
 from actors.runtime.actor import SHUTDOWN
+from protocol.access import plain_http
 from tests.support.session.gateway_rig import CAP, establish, receive, send, serving, upgrade
 
 
@@ -40,6 +42,43 @@ async def test_wss() -> None:
         url = f"wss://127.0.0.1:{served.wss_port}/"
         async with open_websocket_url(url, ssl_context=served.tls) as client:
             assert (await establish(client))["status"] == "ESTABLISHED"
+
+
+@pytest.mark.parametrize("request_", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"G", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+async def test_plain_http_at_the_tls_port_is_told_that_it_is_one(request_: bytes) -> None:
+    async with serving() as served, await trio.open_tcp_stream("127.0.0.1", served.wss_port) as client:
+        await client.send_all(request_)
+        assert await until_closed(client) == plain_http.ANSWER
+
+
+@pytest.mark.parametrize("garbage", [b"HELO x\r\n\r\n", b"\x16GET / HTTP/1.1\r\n\r\n", b"\x80\x2e\x01\x00\x02"])
+async def test_what_is_neither_http_nor_tls_is_not_answered_by_http(garbage: bytes) -> None:
+    async with serving() as served, await trio.open_tcp_stream("127.0.0.1", served.wss_port) as client:
+        await client.send_all(garbage)
+        await client.send_eof()
+        assert b"HTTP" not in await until_closed(client)
+
+
+async def test_plain_http_without_an_end_is_not_read_without_an_end() -> None:
+    async with serving() as served, await trio.open_tcp_stream("127.0.0.1", served.wss_port) as client:
+        with contextlib.suppress(trio.BrokenResourceError):
+            while True:
+                await client.send_all(b"POST / HTTP/1.1\r\n" + bytes(1 << 16))
+        while served.gateway.connection_count:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+async def test_plain_http_that_stays_has_its_place_for_a_short_time_only() -> None:
+    async with serving() as served, await trio.open_tcp_stream("127.0.0.1", served.wss_port) as client:
+        await client.send_all(b"GET / HTTP/1.1\r\n")
+        await until_closed(client)
+        while served.gateway.connection_count:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+async def until_closed(client: trio.SocketStream) -> bytes:
+    """All that still comes."""
+    return b"".join([piece async for piece in client])
 
 
 async def test_origins_can_be_restricted() -> None:
