@@ -16,9 +16,8 @@ from typing import Any, ClassVar
 
 import trio
 
-from actors.calls.call_digits import CallDigits
-from actors.calls.call_ends import CallEnds
-from actors.calls.call_exchange import CallExchange
+from actors.calls.all_calls.call_place import CallPlace
+from actors.calls.all_calls.services import CallServices
 from actors.calls.call_messages import (
     CallMessage,
     CallWish,
@@ -29,17 +28,18 @@ from actors.calls.call_messages import (
     TimeUp,
     TransferWish,
 )
-from actors.calls.call_place import CallPlace
-from actors.calls.call_publishing import CallPublishing
-from actors.calls.call_referral import CallInsides, CallReferral
 from actors.calls.call_report import CallReport
-from actors.calls.call_sources import NOT_UP, CallSources
-from actors.calls.call_wishes import CallWishes
-from actors.calls.lone_ends import LoneEnds
+from actors.calls.media.call_digits import CallDigits
+from actors.calls.media.call_ends import CallEnds
+from actors.calls.media.call_exchange import CallExchange
+from actors.calls.media.call_publishing import CallPublishing
+from actors.calls.media.call_sources import NOT_UP, CallSources
+from actors.calls.media.lone_ends import LoneEnds
 from actors.calls.owner import CallOwner
-from actors.calls.services import CallServices
+from actors.calls.pages.call_wishes import CallWishes
 from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import PhoneLine
+from actors.calls.transfers.call_referral import CallInsides, CallReferral
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason

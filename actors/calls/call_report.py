@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actors.calls.call_counts import COMPLETED, FAILED, PAGE, PHONE, REFUSED
+from actors.calls.all_calls.call_counts import COMPLETED, FAILED, PAGE, PHONE, REFUSED
+from actors.calls.all_calls.services import CallServices
 from actors.calls.owner import CallOwner
-from actors.calls.services import CallServices
 from actors.events.event_log import EventLog
 from protocol.calls.description import CallDescription, call_object
 from protocol.calls.life import CALL_LIFE, STATUSES, CallState, CallStep

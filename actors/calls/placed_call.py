@@ -1,7 +1,7 @@
 """A call that a page makes, or REST for nobody."""
 
+from actors.calls.all_calls.call_ids import IdClaim
 from actors.calls.call import PhoneCall
-from actors.calls.call_ids import IdClaim
 from actors.calls.call_messages import CallMessage
 from protocol.calls.description import stream_name_of
 from protocol.calls.info_texts import CallInfo, CallRefused

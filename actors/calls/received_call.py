@@ -5,10 +5,10 @@ from typing import Final
 
 from attrs import field, frozen
 
+from actors.calls.all_calls.services import CallServices
 from actors.calls.call import PhoneCall
 from actors.calls.call_messages import AnswerWish, CallMessage, CallWish
 from actors.calls.owner import CallOwner
-from actors.calls.services import CallServices
 from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import PhoneLine
 from protocol.calls.description import stream_name_of

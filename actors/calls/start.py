@@ -1,7 +1,7 @@
 """Starts a call for any kind of owner."""
 
+from actors.calls.all_calls.services import CallServices
 from actors.calls.call import PhoneCall
-from actors.calls.services import CallServices
 from actors.runtime.actor import ActorStopped
 from protocol.calls.info_texts import CallInfo, CallRefused
 

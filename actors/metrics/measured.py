@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import asdict, field, frozen
 
-from actors.calls.services import CallServices
+from actors.calls.all_calls.services import CallServices
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher

@@ -8,8 +8,8 @@ from itertools import product
 import trio
 from attrs import asdict
 
-from actors.calls.call_counts import PAGE, PHONE, RESULTS
-from actors.calls.services import CallServices
+from actors.calls.all_calls.call_counts import PAGE, PHONE, RESULTS
+from actors.calls.all_calls.services import CallServices
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane

@@ -2,10 +2,10 @@
 
 import time
 
+from actors.calls.all_calls.services import CallServices
 from actors.calls.by_rest.call_control import CallControl
-from actors.calls.call_desk import CallDesk, fraud_limits
-from actors.calls.parking import CallParking
-from actors.calls.services import CallServices
+from actors.calls.pages.call_desk import CallDesk, fraud_limits
+from actors.calls.pages.parking import CallParking
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.node.control import LocalNode
 from actors.node.supervisor import Supervisor

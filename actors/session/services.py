@@ -5,8 +5,8 @@ from collections.abc import Callable
 import trio
 from attrs import Factory, field, frozen
 
-from actors.calls.call_desk import CallDesk
-from actors.calls.parking import CallParking
+from actors.calls.pages.call_desk import CallDesk
+from actors.calls.pages.parking import CallParking
 from actors.hooks.dispatcher import HookDispatcher
 from actors.rooms import RoomPlaces
 from actors.runtime.logs import RateLimitedLog, get_logger

@@ -2,7 +2,7 @@
 
 from attrs import field, frozen
 
-from actors.calls.call_table import CallTable
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.sip.registration_table import RegistrationTable
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
 from actors.node.supervisor import Supervisor

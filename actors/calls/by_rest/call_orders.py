@@ -2,10 +2,10 @@
 
 from attrs import frozen
 
+from actors.calls.all_calls.call_table import CallTable, ListedCall
 from actors.calls.by_rest.call_starter import CallStarter
 from actors.calls.by_rest.far_stream import Bring, FarHearer, bring_nothing
 from actors.calls.by_rest.sound_files import SoundFiles
-from actors.calls.call_table import CallTable, ListedCall
 from actors.media.publication import Publication
 from actors.node.ports.call_control import NoSuchCall
 from actors.node.ports.call_order import NothingToInject, NotInjected

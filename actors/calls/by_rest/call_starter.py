@@ -6,10 +6,10 @@ from typing import Final
 import trio
 from attrs import frozen
 
+from actors.calls.all_calls.call_ids import IdClaim
 from actors.calls.by_rest.account_file import named_account
 from actors.calls.by_rest.rest_owner import RestCallOwner
-from actors.calls.call_desk import CallDesk
-from actors.calls.call_ids import IdClaim
+from actors.calls.pages.call_desk import CallDesk
 from actors.calls.placed_call import PlacedCall
 from actors.calls.sip.dialer import Dialer
 from actors.calls.start import start_call

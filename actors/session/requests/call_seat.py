@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from actors.calls.parking import CallParking
+from actors.calls.pages.parking import CallParking
 from actors.runtime.actor import StopReason
 from actors.session.requests.calls import CallAccess, SessionCalls, open_session_calls
 from actors.session.requests.websdk_owner import SessionOwner

@@ -10,18 +10,18 @@ from typing import Any
 import trio
 from attrs import evolve, field, frozen
 
+from actors.calls.all_calls.services import CallServices
 from actors.calls.call import SESSION_GONE, PhoneCall
-from actors.calls.call_desk import CallDesk, text_of, wants_registration
 from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish, TransferWish
-from actors.calls.call_transfer import OTHER_NOT_UP
-from actors.calls.parking import CallParking, Keeper, run_registration
+from actors.calls.pages.call_desk import CallDesk, text_of, wants_registration
+from actors.calls.pages.parking import CallParking, Keeper, run_registration
 from actors.calls.placed_call import PlacedCall
 from actors.calls.received_call import CallArrival, ReceivedCall
-from actors.calls.services import CallServices
 from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration import Registration
 from actors.calls.start import start_call
+from actors.calls.transfers.call_transfer import OTHER_NOT_UP
 from actors.runtime.actor import StopReason
 from actors.session.requests.page_calls import PageCalls
 from actors.session.requests.websdk_owner import SessionOwner

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.by_rest.call_control import CallControl
-from actors.calls.call_table import CallTable
 from actors.calls.sip.registration_table import RegistrationTable
 from actors.node.supervisor import Supervisor
 from actors.web.api.server.monitoring import Monitoring

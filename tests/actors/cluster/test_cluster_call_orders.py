@@ -8,11 +8,11 @@ import pytest
 from attrs import evolve
 from trio.testing import MockClock
 
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.by_rest.call_control import CallControl
 from actors.calls.by_rest.call_orders import CallOrders
 from actors.calls.by_rest.call_starter import CallStarter
 from actors.calls.by_rest.sound_files import SoundFiles
-from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.call_orders import ClusterCallOrders
 from actors.cluster.owned.calls import ClusterCalls

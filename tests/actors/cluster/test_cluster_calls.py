@@ -9,9 +9,9 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.calls.all_calls.call_ids import CallIds
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.by_rest.call_control import CallControl
-from actors.calls.call_ids import CallIds
-from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.calls import ClusterCalls
 from actors.node.nodes_silent import NodesSilent

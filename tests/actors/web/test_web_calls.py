@@ -10,8 +10,8 @@ import httpx
 import pytest
 import trio
 
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.by_rest.call_control import CallControl
-from actors.calls.call_table import CallTable
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import SHUTDOWN
 from actors.web.media_routes import MediaPorts

@@ -7,8 +7,8 @@ from typing import Any
 
 import trio
 
+from actors.calls.all_calls.call_table import CallTable
 from actors.calls.call import PhoneCall
-from actors.calls.call_table import CallTable
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo

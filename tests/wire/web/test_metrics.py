@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.calls.call_counts import PAGE, PHONE, RESULTS
+from actors.calls.all_calls.call_counts import PAGE, PHONE, RESULTS
 from actors.metrics.exposition import CONTENT_TYPE
 from config.apps import USUAL_METHODS, App, AppTable
 from config.loading import SettingsError

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from actors.calls.call_ids import CallIds
+from actors.calls.all_calls.call_ids import CallIds
 from actors.media.publication import Publication
 from actors.node.supervisor import OtherActor
 from actors.runtime.actor import StopReason
@@ -13,7 +13,7 @@ from protocol.calls.sound import Sound
 
 
 class Sources(Protocol):
-    """What its phone may hear in the page's place; see `actors.calls.call_sources.CallSources`."""
+    """What its phone may hear in the page's place; see `actors.calls.media.call_sources.CallSources`."""
 
     def stream(self, publication: Publication, on_over: Callable[[], None] = ...) -> str | None: ...
     def sound(self, sound: Sound) -> str | None: ...

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import trio
 from attrs import field, frozen
 
-from actors.calls.call_counts import CallCounts
-from actors.calls.call_table import CallTable
+from actors.calls.all_calls.call_counts import CallCounts
+from actors.calls.all_calls.call_table import CallTable
 from actors.media.plane import MediaPlane
 from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import trio
 
-from actors.calls.call_ids import IdClaim
-from actors.calls.call_table import ListedCall
-from actors.calls.services import CallServices
+from actors.calls.all_calls.call_ids import IdClaim
+from actors.calls.all_calls.call_table import ListedCall
+from actors.calls.all_calls.services import CallServices
 from protocol.calls.fraud_limits import CallParty, CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.statuses import CallStatus

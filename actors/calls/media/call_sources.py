@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from actors.calls.call_ends import CallEnds
+from actors.calls.media.call_ends import CallEnds
 from actors.media.call.call_media import CallMedia
 from actors.media.call.injections import SoundInjection, StreamInjection, takes_sounds
 from actors.media.publication import Publication

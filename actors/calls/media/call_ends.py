@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
-from actors.calls.page_end import PageEnd
-from actors.calls.phone_end import PhoneEnd, open_phone_end
+from actors.calls.media.page_end import PageEnd
+from actors.calls.media.phone_end import PhoneEnd, open_phone_end
 from actors.media.call.bridge import Bridge, CallEnd
 from actors.media.call.call_media import CallMedia
 from actors.media.call.leg import RtpLeg

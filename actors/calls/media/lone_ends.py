@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from actors.calls.call_ends import CallEnds
+from actors.calls.media.call_ends import CallEnds
 from actors.media.call.leg import RtpLeg
 from protocol.calls.codecs import TELEPHONE_EVENT, VOICE, CallCodecs
 from protocol.calls.info_texts import CallInfo, CallRefused

@@ -1,7 +1,7 @@
 """What is agreed with the phone once a call is up: its new offers, and ours, by which the page holds the call."""
 
-from actors.calls.call_ends import CallEnds
 from actors.calls.call_report import CallReport
+from actors.calls.media.call_ends import CallEnds
 from actors.calls.sip.phone_line import PhoneLine
 from actors.runtime.logs import get_logger
 from protocol.calls.info_texts import CallRefused

@@ -13,19 +13,19 @@ from typing import Final, Protocol
 import trio
 from attrs import define, evolve, field, frozen
 
-from actors.calls.call_counts import COMPLETED, FAILED, PHONE, REFUSED
-from actors.calls.call_digits import CallDigits
-from actors.calls.call_ends import CallEnds
-from actors.calls.call_exchange import CallExchange
+from actors.calls.all_calls.call_counts import COMPLETED, FAILED, PHONE, REFUSED
+from actors.calls.all_calls.call_place import CallPlace
+from actors.calls.all_calls.services import CallServices
 from actors.calls.call_messages import CallMessage, PartingOver
-from actors.calls.call_place import CallPlace
 from actors.calls.call_report import CallReport
-from actors.calls.call_transfer import CallTransfer
+from actors.calls.media.call_digits import CallDigits
+from actors.calls.media.call_ends import CallEnds
+from actors.calls.media.call_exchange import CallExchange
+from actors.calls.media.phone_end import PhoneEnd
 from actors.calls.owner import CallOwner
-from actors.calls.phone_end import PhoneEnd
-from actors.calls.services import CallServices
 from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import CallListener, PhoneLine
+from actors.calls.transfers.call_transfer import CallTransfer
 from actors.runtime.logs import get_logger
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused

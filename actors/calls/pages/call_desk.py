@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.calls.services import CallServices
+from actors.calls.all_calls.services import CallServices
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.line_dialer import SipDialer
 from actors.calls.sip.registration import Registration, RegistrationOwner
