@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.bench.chaos.verdict import ENOUGH, Outcome, Round, Seen, is_settled, judge
+from tests.bench.endurance.chaos.verdict import ENOUGH, Outcome, Round, Seen, is_settled, judge
 
 FINE = Seen(
     delays=[2.0] * 100,

@@ -22,6 +22,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(rf"[\w.-][\w./-]*\.(?:py|sh|js|css|html|md|svg|properties|txt|toml)|(?:{'|'.join(FOLDERS)})/[\w./-]*")
+PROGRAM = re.compile(r"\btests(?:\.[a-z_]+){2,}")
 # Names that only settings have. `rest_username` and the like are fields of an application.
 SETTING = re.compile(
     r"(?:(?:wss?|https?|rest|log|media|keep_alive)\.[a-z_]+"
@@ -43,6 +44,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_files_that_are_named_are_there(page: Path) -> None:
     named = {span for span in _spans(page) if FILE.fullmatch(span) and "..." not in span}
     assert [name for name in sorted(named - FILES_OF_STATE - FILES_OF_WCS) if not _is_a_source(name)] == []
+
+
+@every_page
+def test_programs_that_are_named_are_there(page: Path) -> None:
+    named = set(PROGRAM.findall(page.read_text()))
+    assert [name for name in sorted(named) if not _is_a_program(name)] == []
 
 
 @every_page
@@ -113,6 +120,12 @@ def _spans(page: Path) -> Iterator[str]:
 def _prose(page: Path) -> str:
     """The page without its fenced blocks."""
     return FENCED.sub("", page.read_text())
+
+
+def _is_a_program(name: str) -> bool:
+    """Whether the name is one of a module of the project."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
 
 
 def _is_a_source(name: str) -> bool:

@@ -96,10 +96,15 @@ def test_the_root_of_actors_is_the_way_in() -> None:
 
 
 def test_every_folder_says_what_is_in_it() -> None:
-    support = {path.parent for path in SOURCES if name_of(path).startswith("tests/support/")}
-    folders = {path.parent for path in SOURCES if not name_of(path).startswith("tests/")} | support
-    silent = {folder for folder in folders if not (folder / "__init__.py").read_text().startswith('"""')}
-    assert silent == set()
+    shared = {path.parent for path in SOURCES if name_of(path).startswith(("tests/support/", "tests/bench/"))}
+    folders = {path.parent for path in SOURCES if not name_of(path).startswith("tests/")} | shared
+    assert {name_of(folder) for folder in folders if not says_what_it_is(folder)} == set()
+
+
+def says_what_it_is(folder: Path) -> bool:
+    """By the first lines of its `__init__`, or of the program that it is."""
+    files = [path for path in (folder / "__init__.py", folder / "__main__.py") if path.exists()]
+    return any(path.read_text().startswith('"""') for path in files)
 
 
 def test_the_slow_files_of_the_wire_are_a_tidy_list() -> None:

@@ -1,7 +1,7 @@
 """Connections to each backend host: bounded, shared in turn, kept for a while, closed when in doubt.
 
 The stock httpx pool examines every request and connection on each event, which costs six times as much at 32 concurrent
-calls (see tests/bench/hooks.py). Here a host has only slots and a list of idle connections.
+calls (see tests/bench/hooks/cost.py). Here a host has only slots and a list of idle connections.
 
 A call first gets a slot, and only then is its request built: a waiting call takes no more memory than its data.
 

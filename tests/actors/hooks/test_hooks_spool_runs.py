@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from actors.storage.hook_spool import HookSpoolFile
 from config.settings import HookOrder
 from protocol.hooks.kept_hook import KeptHook
-from tests.bench.kept_hooks import simulate
+from tests.bench.hooks.kept_hooks import simulate
 from tests.support.hooks.hook_rig import MemoryBackend, echo, hang, status
 from tests.support.hooks.spools import (
     ALL,

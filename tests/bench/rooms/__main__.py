@@ -19,7 +19,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO, Any
 
-from tests.bench.fanout_audience import ROOT, allow_many_sockets, load
+from tests.bench.media.fanout_audience import ROOT, allow_many_sockets, load
 from tests.support.servers.server_process import ServerProcess, running_server
 
 DAY_MS = 86_400_000

@@ -21,7 +21,7 @@ from typing import Any
 
 from attrs import define
 
-from tests.bench.fanout_audience import allow_many_sockets
+from tests.bench.media.fanout_audience import allow_many_sockets
 
 AT_ONCE = 100
 """Pages that connect at a time."""

@@ -11,11 +11,11 @@ from actors.calls.call import PhoneCall
 from actors.calls.sip.endpoint import SipEndpoint
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallArrived, CallEnded, OfferAccepted
-from tests.bench.lossy_relay import LossyRelay, Network
 from tests.support.calls.page_call import ACCOUNT, PageCall, call
 from tests.support.calls.plain_phone import PlainPhone
 from tests.support.calls.sip_phone import SipPhone, sip_phone
 from tests.support.media.media_rig import until
+from tests.support.network.lossy_relay import LossyRelay, Network
 from tests.support.network.nat import Nat
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import WcsClient, wcs_client

@@ -1,10 +1,10 @@
-"""A few seconds of the random state machine; `python -m tests.bench.random_streams` runs it for as long as you like."""
+"""A few seconds of the random state machine; `tests.bench.endurance.random_streams` runs it for as long as you like."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.bench.random_streams import play
+from tests.bench.endurance.random_streams import play
 
 RUNS = 5
 """At most: on a busy machine little happens in one."""

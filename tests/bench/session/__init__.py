@@ -1,0 +1,1 @@
+"""Many WebSocket sessions: idle ones, and data for all of them."""

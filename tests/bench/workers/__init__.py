@@ -1,0 +1,1 @@
+"""Processes beside the server: recordings, pictures, pushes, captures."""
