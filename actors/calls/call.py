@@ -29,12 +29,12 @@ from actors.calls.call_messages import (
     TransferWish,
 )
 from actors.calls.call_report import CallReport
+from actors.calls.media.both_ends import BothEnds
 from actors.calls.media.call_digits import CallDigits
-from actors.calls.media.call_ends import CallEnds
 from actors.calls.media.call_exchange import CallExchange
+from actors.calls.media.call_injections import NOT_UP, CallInjections
 from actors.calls.media.call_publishing import CallPublishing
-from actors.calls.media.call_sources import NOT_UP, CallSources
-from actors.calls.media.lone_ends import LoneEnds
+from actors.calls.media.ends_without_page import EndsWithoutPage
 from actors.calls.owner import CallOwner
 from actors.calls.pages.call_wishes import CallWishes
 from actors.calls.sip.dialer import Dialer
@@ -84,12 +84,12 @@ class PhoneCall(Actor[CallMessage]):
         self.session_id = owner.context.session_id
         self._request, self._owner, self._dialer, self._services = request, owner, dialer, services
         self._place = CallPlace(ticket, services)
-        kind = CallEnds if request.incoming or request.sdp is not None else LoneEnds
+        kind = BothEnds if request.incoming or request.sdp is not None else EndsWithoutPage
         self._ends = kind(
             services.plane.calls, services.plane.context, session_id=self.session_id, post=self._media_told
         )
         self._publishing = CallPublishing(owner, services.streams, services.plane.context, self._stream_lost)
-        self.sources = CallSources(self._ends, services.plane.calls, session_id=self.session_id)
+        self.injections = CallInjections(self._ends, services.plane.calls, session_id=self.session_id)
         """What the phone hears in the page's place."""
         self._report = CallReport(request, owner, services)
         self._exchange = CallExchange(self.call_id, self._ends, self._report)
@@ -171,7 +171,7 @@ class PhoneCall(Actor[CallMessage]):
         with ExitStack() as steps:
             steps.callback(self._ends.close)
             steps.callback(self._referral.close)
-            steps.callback(self.sources.stop)
+            steps.callback(self.injections.stop)
 
     def notify_stopped(self, reason: StopReason) -> None:
         self._report.end(CallStatus.FAILED if reason is CRASHED else CallStatus.FINISH, reason.info)

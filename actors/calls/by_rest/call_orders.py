@@ -41,7 +41,7 @@ class CallOrders:
         if publication is None:
             await self._inject_from_afar(query, stream)
         else:
-            _check(call.sources.stream(publication))
+            _check(call.injections.stream(publication))
 
     async def inject_sound(self, query: CallFilter, file: str) -> None:
         self._call(query)
@@ -51,10 +51,10 @@ class CallOrders:
             raise NothingToInject("there is no such file in the folder of sounds") from None
         except BadSound as error:
             raise NotInjected(str(error)) from None
-        _check(self._call(query).sources.sound(sound))
+        _check(self._call(query).injections.sound(sound))
 
     async def stop_injection(self, query: CallFilter) -> None:
-        self._call(query).sources.stop()
+        self._call(query).injections.stop()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class CallOrders:
             raise NothingToInject("no publication matches whose media flows")
         call = self._call(query)
         hearer = FarHearer(broadcast)
-        fault = call.sources.stream(broadcast.publication, hearer.detach)
+        fault = call.injections.stream(broadcast.publication, hearer.detach)
         if fault is not None:
             hearer.detach()
         _check(fault)

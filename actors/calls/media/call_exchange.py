@@ -1,7 +1,7 @@
 """What is agreed with the phone once a call is up: its new offers, and ours, by which the page holds the call."""
 
 from actors.calls.call_report import CallReport
-from actors.calls.media.call_ends import CallEnds
+from actors.calls.media.both_ends import BothEnds
 from actors.calls.sip.phone_line import PhoneLine
 from actors.runtime.logs import get_logger
 from protocol.calls.info_texts import CallRefused
@@ -15,9 +15,9 @@ ExchangeEvent = OfferArrived | OfferAccepted | OfferRefused | CallAcknowledged
 
 
 class CallExchange:
-    """See above. `phone` is the call at the SIP endpoint, once it is there. Raises CallRefused as `CallEnds` does."""
+    """See above. `phone` is the call at the SIP endpoint, once it is there. Raises CallRefused as `BothEnds` does."""
 
-    def __init__(self, call_id: str, ends: CallEnds, report: CallReport) -> None:
+    def __init__(self, call_id: str, ends: BothEnds, report: CallReport) -> None:
         self.phone: PhoneLine | None = None
         self._call_id, self._ends, self._report = call_id, ends, report
 

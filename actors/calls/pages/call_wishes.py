@@ -7,7 +7,7 @@ from actors.calls.call_messages import DigitsWish, HoldWish, TransferWish
 from actors.calls.call_report import CallReport
 from actors.calls.media.call_digits import CallDigits
 from actors.calls.media.call_exchange import CallExchange
-from actors.calls.media.call_sources import NOT_UP
+from actors.calls.media.call_injections import NOT_UP
 from actors.calls.transfers.call_transfer import CallTransfer
 from actors.runtime.logs import get_logger
 from protocol.calls.info_texts import CallRefused

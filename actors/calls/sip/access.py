@@ -13,8 +13,8 @@ from typing import Final
 
 import trio
 
+from actors.calls.sip.dns_records import DnsLookup, ServerRecords
 from actors.calls.sip.known_ways import KnownWays
-from actors.calls.sip.records import DnsLookup, ServerRecords
 from actors.net.resolver import CannotResolve, Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.common.networks import reached_address

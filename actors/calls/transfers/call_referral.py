@@ -18,8 +18,8 @@ from actors.calls.all_calls.call_place import CallPlace
 from actors.calls.all_calls.services import CallServices
 from actors.calls.call_messages import CallMessage, PartingOver
 from actors.calls.call_report import CallReport
+from actors.calls.media.both_ends import BothEnds
 from actors.calls.media.call_digits import CallDigits
-from actors.calls.media.call_ends import CallEnds
 from actors.calls.media.call_exchange import CallExchange
 from actors.calls.media.phone_end import PhoneEnd
 from actors.calls.owner import CallOwner
@@ -73,7 +73,7 @@ class CallInsides:
     dialer: Dialer
     services: CallServices
     place: CallPlace
-    ends: CallEnds
+    ends: BothEnds
     report: CallReport
     exchange: CallExchange
     digits: CallDigits

@@ -5,7 +5,7 @@ from typing import Final
 from actors.calls.call_messages import TransferWish
 from actors.calls.call_report import CallReport
 from actors.calls.media.call_exchange import CallExchange
-from actors.calls.media.call_sources import NOT_UP
+from actors.calls.media.call_injections import NOT_UP
 from protocol.calls.statuses import TransferStatus
 from protocol.hooks import HookMethod
 from protocol.sip.events import TransferProgressed

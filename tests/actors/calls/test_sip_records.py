@@ -8,7 +8,7 @@ import trio
 
 from actors.calls.sip import access as access_module
 from actors.calls.sip.access import MAX_HOPS, REMEMBERED, SipAccess, SipForbidden, SipUnreachable
-from actors.calls.sip.records import ServerRecords
+from actors.calls.sip.dns_records import ServerRecords
 from actors.net.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.accounts.locating import ServerPlace, SrvRecord
 from protocol.sip.accounts.servers import read_servers

@@ -79,15 +79,15 @@ async def test_a_phone_hears_a_stream_of_another_node_which_comes_as_long_as_it_
             await asked.all.inject_stream(ONE, NEWS)
         owner.far["news"] = news
         await asked.all.inject_stream(ONE, NEWS)
-        assert (call.sources.heard, len(news)) == ([news.publication], 1)
+        assert (call.injections.heard, len(news)) == ([news.publication], 1)
         news.close()
-        call.sources.on_over()
+        call.injections.on_over()
         news = owner.far["news"] = far_publication()
         await asked.all.inject_stream(ONE, NEWS)
         assert len(news) == 1
-        call.sources.on_over()
+        call.injections.on_over()
         assert len(news) == 0
-        call.sources.fault = "the call is not up"
+        call.injections.fault = "the call is not up"
         with pytest.raises(NotInjected, match="the call is not up"):
             await asked.all.inject_stream(ONE, NEWS)
         assert len(news) == 0
@@ -99,7 +99,7 @@ async def test_what_the_node_of_the_call_refuses_is_told(autojump_clock: MockClo
             await asked.all.stop_injection(ONE)
         call = owner.begin()
         await asked.all.stop_injection(ONE)
-        assert call.sources.heard == ["stop"]
+        assert call.injections.heard == ["stop"]
         with pytest.raises(NothingToInject, match="no such file"):
             await asked.all.inject_sound(ONE, "none.wav")
         owner.refusal = NotInjected("it does not come from there")

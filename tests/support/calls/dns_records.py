@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from attrs import define, field
 
 from actors.calls.sip.access import uniform
-from actors.calls.sip.records import NoDnsAnswer, ServerRecords
+from actors.calls.sip.dns_records import NoDnsAnswer, ServerRecords
 from protocol.sip.accounts.locating import NaptrRecord, SrvRecord
 
 T = TypeVar("T")

@@ -35,7 +35,7 @@ def _nobody() -> None:
     """Nobody waits for it."""
 
 
-class HeardSources:
+class HeardInjections:
     """What its phone is to hear, `stop` included; `fault`: why it cannot."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class ListedActor(Actor[str]):
         self.digits: list[tuple[str, str]] = []
         self.fault: str | None = None
         """Why it sends no digits."""
-        self.sources = HeardSources()
+        self.injections = HeardInjections()
 
     def describe(self) -> CallDescription:
         return self._call

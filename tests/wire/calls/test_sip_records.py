@@ -12,7 +12,7 @@ import dns.rrset
 import pytest
 import trio
 
-from actors.calls.sip.records import DnsLookup, NoDnsAnswer
+from actors.calls.sip.dns_records import DnsLookup, NoDnsAnswer
 from protocol.sip.accounts.locating import NaptrRecord, SrvRecord
 
 ZONE = {

@@ -34,7 +34,7 @@ _USUAL = (
 """What is offered to a phone that calls without an offer."""
 
 
-class CallEnds:
+class BothEnds:
     """See above. Everything that cannot be done raises CallRefused. `post` is told what happens to the media."""
 
     def __init__(self, media: CallMedia, context: MediaContext, *, session_id: str, post: Post) -> None:

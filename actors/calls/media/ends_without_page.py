@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from actors.calls.media.call_ends import CallEnds
+from actors.calls.media.both_ends import BothEnds
 from actors.media.call.leg import RtpLeg
 from protocol.calls.codecs import TELEPHONE_EVENT, VOICE, CallCodecs
 from protocol.calls.info_texts import CallInfo, CallRefused
@@ -25,7 +25,7 @@ Not G722, in which nothing is recorded or pushed.
 """
 
 
-class LoneEnds(CallEnds):
+class EndsWithoutPage(BothEnds):
     """See above. There is no SDP of a page."""
 
     def read_page(self, sdp: str) -> None:

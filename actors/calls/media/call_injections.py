@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from actors.calls.media.call_ends import CallEnds
+from actors.calls.media.both_ends import BothEnds
 from actors.media.call.call_media import CallMedia
 from actors.media.call.injections import SoundInjection, StreamInjection, takes_sounds
 from actors.media.publication import Publication
@@ -16,10 +16,10 @@ def _nobody() -> None:
     """Nobody waits for it."""
 
 
-class CallSources:
+class CallInjections:
     """See above. Each method gives None, or why it does nothing."""
 
-    def __init__(self, ends: CallEnds, media: CallMedia, *, session_id: str) -> None:
+    def __init__(self, ends: BothEnds, media: CallMedia, *, session_id: str) -> None:
         self._ends, self._media, self._session_id = ends, media, session_id
         self._running: StreamInjection | SoundInjection | None = None
         self._on_over = _nobody
