@@ -14,11 +14,11 @@ from starlette.middleware import Middleware
 from actors.access.control import AccessControl
 from actors.node.bans import Bans
 from actors.node.drain import Drain
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.control import NodeControl
 from actors.node.ports.data import MessagePorts
 from actors.node.ports.drain import LocalDrain
 from actors.node.ports.keyed_requests import KeyedRequests
+from actors.node.ports.refusals import NodesSilent
 from actors.web.api.clients.bans import BanResource
 from actors.web.api.clients.connections import ConnectionResource
 from actors.web.api.clients.data import DataResource

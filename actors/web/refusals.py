@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from actors.node.other_refusal import OtherRefusal
+from actors.node.ports.refusals import OtherRefusal
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.callers import known_identity
 from actors.web.http.asgi_exchange import REFUSED

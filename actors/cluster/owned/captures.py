@@ -9,8 +9,6 @@ from attrs import asdict
 from actors.cluster.owned.owners import SLACK, Owners
 from actors.cluster.owned.refusals import REFUSED
 from actors.cluster.requests.executing import reason_of
-from actors.node.nodes_silent import NodesSilent
-from actors.node.not_here import NotHere
 from actors.node.ports.capture import (
     AlreadyCaptured,
     AmbiguousCapture,
@@ -18,6 +16,7 @@ from actors.node.ports.capture import (
     LocalCapturePort,
     NoSuchCapture,
 )
+from actors.node.ports.refusals import NodesSilent, NotHere
 from actors.node.ports.singles import Singles, SingleTaken, SingleUnknown
 from actors.runtime.actor import StopReason
 from protocol.capture.uri import CaptureScheme, CaptureUri, capture_key, read_capture_uri

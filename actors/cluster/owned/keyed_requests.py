@@ -15,8 +15,8 @@ import trio
 from actors.cluster.owned.owners import Owners
 from actors.cluster.registry.registry import RegistryUnavailable
 from actors.cluster.singles import ClusterSingles, HeldSingle
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.keyed_requests import KeptResponse, Recall
+from actors.node.ports.refusals import NodesSilent
 from actors.node.ports.singles import SingleTaken, SingleUnknown
 from protocol.cluster.owner_messages import RecallAnswer
 from protocol.common.growing_pause import GrowingPause

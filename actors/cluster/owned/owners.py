@@ -17,8 +17,7 @@ from actors.cluster.membership import Membership
 from actors.cluster.owned.refusals import REFUSED, error_of, refusal_of
 from actors.cluster.requests.asking import Asking, Gathered
 from actors.cluster.requests.control import ClusterControl
-from actors.node.nodes_silent import NodesSilent
-from actors.node.not_here import NotHere
+from actors.node.ports.refusals import NodesSilent, NotHere
 from protocol.calls.description import CallDescription
 from protocol.cluster.members import Member
 from protocol.cluster.messages import NodeReply

@@ -18,7 +18,6 @@ from attrs import asdict, define, evolve, field
 from actors.cluster.owned.media import BEGIN_TIMEOUT, PATIENCE
 from actors.cluster.owned.owners import SLACK, Owners, listed_by
 from actors.cluster.owned.refusals import REFUSED
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     GroupDescription,
     GroupedFile,
@@ -29,6 +28,7 @@ from actors.node.ports.recorder import (
     NoSuchRecording,
     RecordingRefused,
 )
+from actors.node.ports.refusals import NodesSilent
 from actors.node.ports.singles import Single, Singles, SingleTaken, SingleUnknown
 from actors.runtime.logs import get_logger
 from protocol.cluster.owner_messages import AddToGroup, EndGroup, EndPart, FindGroups, JoinGroup, LeaveGroup

@@ -5,13 +5,12 @@ from typing import Any, Final
 
 from attrs import asdict
 
-from actors.node.nodes_silent import NodesSilent
-from actors.node.other_refusal import OtherRefusal
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
 from actors.node.ports.call_order import NothingToInject, NotInjected
 from actors.node.ports.capture import AlreadyCaptured, AmbiguousCapture, CaptureFailed, NoSuchCapture
 from actors.node.ports.push import AlreadyPushed, NoSuchPush, NoSuchSound, NothingToPush, PushRefused, UnusableTarget
 from actors.node.ports.recorder import GroupExists, NoSuchGroup, NoSuchPublication, NoSuchRecording, RecordingRefused
+from actors.node.ports.refusals import NodesSilent, OtherRefusal
 from actors.node.ports.snapshot import NotInTime, NotShown, NoVideo, SnapshotRefused
 from protocol.cluster.owner_messages import OwnerAnswer
 from protocol.node.coverage import Coverage

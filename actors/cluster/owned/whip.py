@@ -3,7 +3,7 @@
 from typing import Final
 
 from actors.cluster.owned.owners import Owners
-from actors.node.nodes_silent import NodesSilent
+from actors.node.ports.refusals import NodesSilent
 from actors.node.ports.whip import LocalWhipPort, WhipAnswer, WhipRequest
 from protocol.cluster.owner_messages import CloseWhip
 from protocol.node.node_marks import node_mark

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from actors.node.not_here import NotHere
+from actors.node.ports.refusals import NotHere
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter

@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from attrs import field, frozen
 
-from actors.node.not_here import NotHere
+from actors.node.ports.refusals import NotHere
 from actors.runtime.actor import StopReason
 from protocol.capture.uri import CaptureScheme, CaptureUri
 from protocol.rest.paging import Found

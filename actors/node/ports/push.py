@@ -4,7 +4,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from actors.node.not_here import NotHere
+from actors.node.ports.refusals import NotHere
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound

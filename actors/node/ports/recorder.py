@@ -6,7 +6,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from actors.node.not_here import NotHere
+from actors.node.ports.refusals import NotHere
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.stream.record_names import RecordFacts

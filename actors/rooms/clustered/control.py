@@ -7,7 +7,7 @@ from attrs import evolve
 from actors.cluster.requests.asking import Gathered
 from actors.cluster.requests.control import ClusterControl
 from actors.cluster.rooms.carrier import RoomCarrier
-from actors.node.nodes_silent import NodesSilent
+from actors.node.ports.refusals import NodesSilent
 from actors.node.ports.room import NoSuchMember, NoSuchRoom
 from actors.rooms.clustered.rooms import ClusterRooms
 from actors.rooms.directory import RoomDirectory

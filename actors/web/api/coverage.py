@@ -10,8 +10,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.control import NodeControl
+from actors.node.ports.refusals import NodesSilent
 from actors.web.responses import (
     COUNT_HEADER,
     NODES_HEADER,

@@ -10,8 +10,8 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.keyed_requests import KeptResponse, KeyedRequests
+from actors.node.ports.refusals import NodesSilent
 from actors.web.api.routes import Endpoint
 from actors.web.callers import identity_of
 from actors.web.refusals import client_address

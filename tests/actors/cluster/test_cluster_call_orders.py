@@ -17,10 +17,10 @@ from actors.cluster.cluster import Cluster
 from actors.cluster.owned.call_orders import ClusterCallOrders
 from actors.cluster.owned.calls import ClusterCalls
 from actors.media.publication import Publication
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import NoSuchCall
 from actors.node.ports.call_order import NothingToInject, NotInjected
 from actors.node.ports.push import NoSuchSound
+from actors.node.ports.refusals import NodesSilent
 from actors.stream import Broadcast
 from protocol.calls.filters import CallFilter
 from protocol.node.coverage import Coverage

@@ -14,8 +14,8 @@ from actors.calls.all_calls.call_table import CallTable
 from actors.calls.by_rest.call_control import CallControl
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.calls import ClusterCalls
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
+from actors.node.ports.refusals import NodesSilent
 from actors.runtime.actor import StopReason
 from config.settings import RegistryDown
 from protocol.calls.description import CallDescription

@@ -11,7 +11,6 @@ from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.captures import ClusterCaptures
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.capture import (
     AlreadyCaptured,
     AmbiguousCapture,
@@ -19,6 +18,7 @@ from actors.node.ports.capture import (
     CaptureFailed,
     NoSuchCapture,
 )
+from actors.node.ports.refusals import NodesSilent
 from actors.runtime.actor import StopReason
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme, CaptureUri, capture_key, read_capture_uri
 from protocol.cluster.members import BEAT_INTERVAL, LEASE

@@ -13,8 +13,8 @@ from actors.cluster.cluster import Cluster
 from actors.cluster.owned.media import ClusterRecorder, ClusterSnapshots
 from actors.cluster.owned.owners import SLACK
 from actors.cluster.requests.asking import REPEAT_AT_MOST
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
+from actors.node.ports.refusals import NodesSilent
 from actors.web.api.recordings.records import START_TIMEOUT
 from actors.web.media_routes import MediaPorts
 from protocol.cluster.members import BEAT_INTERVAL

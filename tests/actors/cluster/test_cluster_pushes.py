@@ -10,7 +10,6 @@ from trio.testing import MockClock
 
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.pushes import ClusterPushes
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.push import (
     AlreadyPushed,
     NoSuchPush,
@@ -20,6 +19,7 @@ from actors.node.ports.push import (
     PushRefused,
     UnusableTarget,
 )
+from actors.node.ports.refusals import NodesSilent
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found

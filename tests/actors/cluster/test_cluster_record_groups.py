@@ -11,7 +11,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned.record_groups import ClusterRecordGroups
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     CollectFiles,
     GroupDescription,
@@ -22,6 +21,7 @@ from actors.node.ports.recorder import (
     NoSuchRecording,
     RecordingRefused,
 )
+from actors.node.ports.refusals import NodesSilent
 from config.settings import RegistryDown
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.node.filters import StreamFilter

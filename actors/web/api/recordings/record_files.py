@@ -9,8 +9,8 @@ import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import RecordFilesPort
+from actors.node.ports.refusals import NodesSilent
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import check_unbound
 from config.settings import RecordsAccess, Settings

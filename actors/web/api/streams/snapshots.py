@@ -6,9 +6,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
-from actors.node.other_refusal import OtherRefusal
 from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.refusals import NodesSilent, OtherRefusal
 from actors.node.ports.snapshot import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
 from actors.web.api.coverage import is_local
 from actors.web.api.routes import ApiRoute
