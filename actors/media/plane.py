@@ -192,7 +192,16 @@ class MediaPlane:
         except SdpError as error:
             raise _refusal(error) from None
         towards = roles.towards(parsed.setup)
-        return Playback(self._services, parsed, plans, publication, session_id, post, towards, over_tcp=over_tcp)
+        return Playback(
+            self._services,
+            parsed,
+            plans,
+            publication,
+            session_id=session_id,
+            post=post,
+            roles=towards,
+            over_tcp=over_tcp,
+        )
 
     def _admit(self, offer: str, session_id: str) -> Offer:
         if self._ended:

@@ -54,10 +54,10 @@ class Playback:
         offer: Offer,
         plans: Sequence[TrackPlan],
         publication: Publication,
+        *,
         session_id: str,
         post: Post,
         roles: PeerRoles,
-        *,
         over_tcp: bool = False,
     ) -> None:
         self._context = services.context

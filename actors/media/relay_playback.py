@@ -27,4 +27,5 @@ class RelayPlayback(Playback):
         plans = negotiate_play(offer, publication.sources)
         self.credentials = make_credentials(services.context.entropy)
         """By which the edge's checks reach it."""
-        super().__init__(services, offer, plans, publication, pull, post, origin_roles(self.credentials, edge))
+        roles = origin_roles(self.credentials, edge)
+        super().__init__(services, offer, plans, publication, session_id=pull, post=post, roles=roles)

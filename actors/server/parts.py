@@ -128,16 +128,16 @@ class Parts:
         )
         start_page = self.opened.listeners.start_page
         return make_desk(
-            self.opened.apps,
-            self.opened.access,
-            live,
-            self.measured,
-            self.node_id,
-            self.reload,
-            lambda: start_page,
-            self.opened.sources,
-            self.drains,
-            self._other_nodes,
+            apps=self.opened.apps,
+            access=self.opened.access,
+            live=live,
+            parts=self.measured,
+            node_id=self.node_id,
+            reload=self.reload,
+            page_url=lambda: start_page,
+            sources=self.opened.sources,
+            drains=self.drains,
+            other_nodes=self._other_nodes,
         )
 
     @property

@@ -25,10 +25,35 @@ from config.version import VERSION
 
 async def serve_web(parts: Parts, closing: trio.Event) -> None:
     """Serve until `closing`."""
-    opened, settings, monitoring = parts.opened, parts.settings, _monitoring(parts)
+    opened, monitoring, owned = parts.opened, _monitoring(parts), OwnedPorts.of(parts)
     page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
-    owned = OwnedPorts.of(parts)
-    ports = RestPorts(
+    rest = create_app(_rest(parts, owned, monitoring, page_info))
+    public = create_public_app(
+        parts.settings,
+        whip=owned.whip,
+        records=owned.recorder,
+        page_info=page_info,
+        counts=parts.metrics.web,
+        balancer=_balancer(parts),
+    )
+    async with trio.open_nursery() as nursery:
+        if opened.host_nodes is not None:
+            nursery.start_soon(opened.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
+        await serve_sites(
+            rest,
+            public,
+            listeners=opened.listeners,
+            tls={"https": opened.https, "public_https": opened.tls},
+            settings=parts.settings,
+            shutdown=closing,
+            counts=parts.metrics.web,
+        )
+        nursery.cancel_scope.cancel()
+
+
+def _rest(parts: Parts, owned: OwnedPorts, monitoring: Monitoring, page_info: PageInfo) -> RestPorts:
+    opened, settings = parts.opened, parts.settings
+    return RestPorts(
         streams=parts.node,
         settings=settings,
         access=opened.access,
@@ -43,21 +68,6 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         sources=SourceDesk(opened.sources),
         keyed_requests=_keyed_requests(parts),
     )
-    rest = create_app(ports)
-    public = create_public_app(
-        settings,
-        whip=owned.whip,
-        records=owned.recorder,
-        page_info=page_info,
-        counts=parts.metrics.web,
-        balancer=_balancer(parts),
-    )
-    tls = {"https": opened.https, "public_https": opened.tls}
-    async with trio.open_nursery() as nursery:
-        if parts.opened.host_nodes is not None:
-            nursery.start_soon(parts.opened.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
-        await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
-        nursery.cancel_scope.cancel()
 
 
 def _media(parts: Parts, owned: OwnedPorts) -> MediaPorts:

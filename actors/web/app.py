@@ -135,7 +135,13 @@ def _pages(ports: RestPorts, looks: Looks) -> Iterator[ApiRoute]:
     metrics, rooms = MetricsResource(looks.metrics), ports.messages.rooms
     yield from metrics.routes()
     yield from StartPage(
-        ports.streams, rooms, ports.page_info, ports.clock, ports.ready, metrics.make, looks.statistics
+        ports.streams,
+        rooms,
+        ports.page_info,
+        clock=ports.clock,
+        ready=ports.ready,
+        metrics=metrics.make,
+        statistics=looks.statistics,
     ).routes()
     yield from EmbedPlayer(ports.page_info).routes()
     yield from ConsoleResource(ports.streams, ports.monitoring, ports.clock, looks).routes()

@@ -27,6 +27,7 @@ PUBLIC_LIMITS: Final = WebLimits(setting="public.max_connections", reserve=Reser
 async def serve_sites(
     rest: ASGIApp,
     public: ASGIApp,
+    *,
     listeners: ServerListeners,
     tls: Mapping[str, ssl.SSLContext],
     settings: Settings,

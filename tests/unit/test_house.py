@@ -17,6 +17,7 @@ SOURCES = sorted(
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 40
 LINES_OF_A_CLASS = 250
+ARGUMENTS_BY_POSITION = 6
 
 ALLOWED = {
     "tests/support/webrtc/media_peer.py": "a whole WebRTC peer, which is poked at in all its parts",
@@ -59,6 +60,23 @@ def test_there_is_something_to_measure() -> None:
 def test_files_functions_and_classes_are_small(folder: str) -> None:
     large = {each for path in SOURCES if name_of(path).startswith(f"{folder}/") for each in oversize(path)}
     assert large == {each for each in ALLOWED if each.startswith(f"{folder}/")}
+
+
+def test_what_takes_many_arguments_takes_them_by_name() -> None:
+    many = {
+        f"{name_of(path)} {node.lineno} {node.name}"
+        for path in SOURCES
+        if not name_of(path).startswith("tests/")
+        for node in definitions(path)
+        if not isinstance(node, ast.ClassDef) and len(by_position(node)) > ARGUMENTS_BY_POSITION
+    }
+    assert many == set()
+
+
+def by_position(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """The arguments that a call may give without their names."""
+    names = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
+    return [name for name in names if name not in ("self", "cls")]
 
 
 def test_one_name_is_one_class() -> None:

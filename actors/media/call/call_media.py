@@ -93,7 +93,9 @@ class CallMedia:
             local = self._services.local_transport(transport.ufrag, transport.pwd, roles.setup)
             return write_answer(offer, (plan,), local, direction=Direction.SENDRECV, cname=name, stream_id=name)
 
-        return CallPeer(self._services, offer, codecs, rewriter, session_id, post, roles, answer)
+        return CallPeer(
+            self._services, offer, codecs, rewriter, session_id=session_id, post=post, roles=roles, answer=answer
+        )
 
     def offer_page(self, codecs: Sequence[Codec]) -> PageOffer:
         """The offer to a page that is called. Nothing is kept until it answers."""
@@ -109,7 +111,9 @@ class CallMedia:
         """The end of a page that has answered with these codecs."""
         roles = PeerRoles(credentials=offered.credentials).towards(answer.setup)
         rewriter = self._rewriter(offered.ssrc)
-        return CallPeer(self._services, answer, codecs, rewriter, session_id, post, roles, _no_answer)
+        return CallPeer(
+            self._services, answer, codecs, rewriter, session_id=session_id, post=post, roles=roles, answer=_no_answer
+        )
 
     # -- what is no page -----------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class CallPeer:
         offer: Offer,
         codecs: Sequence[Codec],
         rewriter: RtpRewriter,
+        *,
         session_id: str,
         post: Post,
         roles: PeerRoles,

@@ -22,6 +22,7 @@ from protocol.cluster.members import MemberInfo
 
 
 def make_desk(
+    *,
     apps: AppStore,
     access: AccessControl,
     live: LiveCommands,

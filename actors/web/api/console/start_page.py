@@ -58,6 +58,7 @@ class StartPage:
         streams: NodeControl,
         rooms: RoomControl,
         info: PageInfo,
+        *,
         clock: Callable[[], int],
         ready: Callable[[], Readiness],
         metrics: Callable[[], Awaitable[bytes]],
