@@ -92,17 +92,17 @@ def _source_towards(host: str) -> str | None:
 
 
 def _bind_pair(own: MediaSocket, port: int) -> PortPair:
-    """Bind an even port and the next. Raises OSError."""
-    first = _bind(own.local[0], port)
+    """Bind an even port and the next; `port`: one of them, or 0 for any. Raises OSError."""
+    bound = _bind(own.local[0], port)
+    number = bound.getsockname()[1]
     try:
-        number = first.getsockname()[1]
-        if number % 2:
-            raise OSError("an odd port")
-        second = _bind(own.local[0], number + 1)
+        other = _bind(own.local[0], number ^ 1)
     except OSError:
-        first.close()
+        bound.close()
         raise
-    return PortPair(rtp=first, rtcp=second, local=(own.local[0], number), told=(own.advertised[0][0], number))
+    even = number & ~1
+    rtp, rtcp = (bound, other) if number == even else (other, bound)
+    return PortPair(rtp=rtp, rtcp=rtcp, local=(own.local[0], even), told=(own.advertised[0][0], even))
 
 
 def _bind(host: str, port: int) -> UdpSocket:
