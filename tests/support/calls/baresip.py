@@ -5,6 +5,7 @@ async with baresip(folder, "bob", kamailio_port, tone=1000) as phone:
     await phone.event("CALL_ESTABLISHED")
 """
 
+import contextlib
 import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -46,6 +47,7 @@ class Baresip:
     """A running one. `events` are those that nobody has waited for."""
 
     folder: Path
+    pid: int
     control: trio.SocketStream
     events: list[dict[str, Any]] = field(init=False, factory=list)
     _answers: list[dict[str, Any]] = field(init=False, factory=list)
@@ -98,9 +100,20 @@ class Baresip:
             self._changed.set()
             self._changed = trio.Event()
 
-    def recordings(self) -> list[list[int]]:
-        """What it has heard in each call that is over."""
+    async def recordings(self) -> list[list[int]]:
+        """What it has heard in each call that is over; it tells of the end before it has finished the files."""
+        with trio.fail_after(PATIENCE):
+            while self._writes():  # noqa: ASYNC110 - it tells no one
+                await trio.sleep(POLL)
         return [read_samples(path) for path in sorted(self.folder.glob("dump-*-dec.wav"))]
+
+    def _writes(self) -> bool:
+        """Whether it has a recording open."""
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has just been closed
+                if descriptor.readlink().name.startswith("dump-"):
+                    return True
+        return False
 
 
 @asynccontextmanager
@@ -109,7 +122,7 @@ async def baresip(folder: Path, login: str, server_port: int, *, tone: int) -> A
     control_port = unused_port()
     with _running(folder, login, server_port, control_port, tone) as process:
         async with await _control(process, control_port) as control, trio.open_nursery() as nursery:
-            phone = Baresip(folder, control)
+            phone = Baresip(folder, process.pid, control)
             nursery.start_soon(phone.run)
             await phone.until_registered()
             yield phone

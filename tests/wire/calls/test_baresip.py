@@ -80,7 +80,7 @@ async def test_a_page_calls_baresip_with_digits_and_holds(tmp_path: Path) -> Non
         await phone.does("hangup")
         await made.status("finish", "FINISH")
         await phone.event("CALL_CLOSED")
-        (recorded,) = phone.recordings()
+        (recorded,) = await phone.recordings()
         assert strongest(recorded[-4000:], TONES) == PAGE
 
 
@@ -99,7 +99,7 @@ async def test_baresip_calls_a_page_and_has_it_go_on_with_another_phone(tmp_path
         client.nursery.start_soon(speak, made)
         await hears_the_phone(made)
         await is_transferred(made, phone, tmp_path / "other", int(account["sipPort"]))
-        (recorded,) = phone.recordings()
+        (recorded,) = await phone.recordings()
         assert strongest(recorded[-4000:], TONES) == PAGE
 
 
@@ -113,5 +113,5 @@ async def is_transferred(made: PageCall, phone: Baresip, folder: Path, port: int
         await made.command("hangup")
         await made.status("finish", "FINISH")
         await other.event("CALL_CLOSED")
-        (recorded,) = other.recordings()
+        (recorded,) = await other.recordings()
         assert strongest(recorded[-4000:], TONES) == PAGE

@@ -1,14 +1,16 @@
 """Calls over bad networks: server and phone each behind a NAT, and SIP by UDP that loses one message in ten."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from actors.calls.call import PhoneCall
 from actors.calls.sip.endpoint import SipEndpoint
+from protocol.calls import latching
 from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallArrived, CallEnded, OfferAccepted
 from tests.support.calls.page_call import ACCOUNT, PageCall, call
@@ -18,7 +20,7 @@ from tests.support.media.media_rig import until
 from tests.support.network.lossy_relay import LossyRelay, Network
 from tests.support.network.nat import Nat
 from tests.support.servers.full_server import FullServer, full_server
-from tests.support.session.wcs_client import WcsClient, wcs_client
+from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
 
 PROXY = "127.0.0.2"
@@ -81,8 +83,9 @@ async def hears(phone: SipPhone, made: PageCall, word: bytes) -> None:
 
 
 async def test_a_page_is_called_behind_a_nat_by_a_phone_behind_another_and_nobody_takes_the_call_over(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(latching, "WINDOW", PATIENCE)  # the page connects within it
     async with sip_phone(named=NOWHERE) as phone, trio.open_nursery() as nursery:
         between = Nat((PROXY, phone.address[1]), phone.address, outside=SEEN)
         nursery.start_soon(between.run)
@@ -98,7 +101,7 @@ async def test_a_page_is_called_behind_a_nat_by_a_phone_behind_another_and_nobod
             media.talk(b"from behind a NAT")
             await made.hears(b"from behind a NAT")
             await hears(phone, made, b"back through it")
-            await nobody_else_is(made, phone, stranger)
+            await nobody_else_is(made, phone, stranger, (b"one", b"two", b"three"))
             strays = strays_of(server, made)
             around.rebind()
             media.talk(b"from another port")
@@ -108,7 +111,7 @@ async def test_a_page_is_called_behind_a_nat_by_a_phone_behind_another_and_nobod
             media.talk(b"found again")
             await made.hears(b"found again")
             await hears(phone, made, b"and heard")
-            await nobody_else_is(made, phone, stranger)
+            await nobody_else_is(made, phone, stranger, (b"four", b"five", b"six"))
             assert b"from another port" not in [packet.payload for packet in made.peer.received]
             await made.command("hangup")
             await made.status("finish", "FINISH")
@@ -117,9 +120,9 @@ async def test_a_page_is_called_behind_a_nat_by_a_phone_behind_another_and_nobod
         nursery.cancel_scope.cancel()
 
 
-async def nobody_else_is(made: PageCall, phone: SipPhone, stranger: PlainPhone) -> None:
-    """A stranger who sends as much as the phone does is neither heard nor sent anything."""
-    for word in (b"one", b"two", b"three"):
+async def nobody_else_is(made: PageCall, phone: SipPhone, stranger: PlainPhone, words: Sequence[bytes]) -> None:
+    """A stranger who sends as much as the phone does is neither heard nor sent anything. `words`: not said before."""
+    for word in words:
         stranger.talk(b"bleed")
         phone.media.talk(word)
         await made.hears(word)

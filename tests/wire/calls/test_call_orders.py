@@ -6,17 +6,19 @@ from typing import Any, NoReturn
 
 import trio
 
+from actors.calls.call import PhoneCall
 from actors.node.ports.singles import SingleTaken, go_on
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.g711 import encoded
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEnded
-from tests.support.calls.page_call import ACCOUNT, call, world
+from tests.support.calls.page_call import ACCOUNT, PageCall, call, world
 from tests.support.calls.rest_calls import CALL, LOGIN, answer, hears, hears_frames, order, until_live, wave
 from tests.support.hooks.backend import ScriptedBackend, open_backend
 from tests.support.hooks.behaviours import allow, deny
 from tests.support.media.media_rig import until
+from tests.support.servers.full_server import FullServer
 from tests.support.session.wcs_client import PATIENCE, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
 
@@ -82,9 +84,10 @@ async def test_a_phone_hears_a_stream_and_a_sound_in_the_place_of_its_page(tmp_p
         assert await order(server, "inject_stream/startup", **one, streamName="line") == 200
         phone.media.talk(b"an echo")
         await hears(phone, b"an echo")
+        before = heard_of_page(server, made)
         made.speak(b"not heard")
+        await until(lambda: heard_of_page(server, made) > before)
         assert await order(server, "inject_stream/terminate", **one) == 200
-        await trio.testing.wait_all_tasks_blocked(0.01)
         made.speak(b"heard again")
         await hears(phone, b"heard again")
         assert await order(server, "inject_sound", **one, fileName="tone.wav") == 200
@@ -98,6 +101,15 @@ async def test_a_phone_hears_a_stream_and_a_sound_in_the_place_of_its_page(tmp_p
             assert await order(server, "inject_sound", **one | body) == status
         assert len({packet.ssrc for packet in phone.media.received}) == 1
         assert b"not heard" not in [packet.payload for packet in phone.media.received]
+
+
+def heard_of_page(server: FullServer, made: PageCall) -> int:
+    """How many packets of a call's page have come."""
+    desk = server.server.parts.sessions.calls
+    running = desk and desk.services.table.get(made.id)
+    assert isinstance(running, PhoneCall)
+    assert running._ends.peer is not None
+    return running._ends.peer.statistics().received
 
 
 async def test_what_cannot_be_begun_is_told_at_once(tmp_path: Path) -> None:

@@ -77,8 +77,9 @@ async def test_who_comes_back_answers_a_call_that_has_come_meanwhile(tmp_path: P
 
 async def test_a_phone_answers_and_another_ends_its_call_while_the_page_is_away(tmp_path: Path) -> None:
     async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as first:
-        given_up, made = await call(first), await call(first)
+        given_up = await call(first)
         other = await phone.is_called()
+        made = await call(first)
         arrived = await phone.is_called()
         token = await lose(first, server)
         phone.does("answer", phone.description(arrived.offer))

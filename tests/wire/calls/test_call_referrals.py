@@ -150,6 +150,7 @@ async def test_a_phone_that_leaves_at_once_leaves_the_page_to_the_target(tmp_pat
         with target_of(phone) as media:
             answers(phone, await phone.is_called())
             await phone.event(CallAcknowledged)
+            await client.receive("talk", callId=made.id, callee="2000@127.0.0.1")
             await heard_by(made, media, b"to the target")
             await made.command("hangup")
             await made.status("finish", "FINISH")

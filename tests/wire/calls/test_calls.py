@@ -108,6 +108,7 @@ async def phone_holds(made: PageCall, phone: SipPhone) -> None:
     client.frames.clear()
     phone.does("offer", phone.description())
     await made.status("talk", "ESTABLISHED")
+    await phone.event(OfferAccepted)
 
 
 async def phone_wants_another_codec(made: PageCall, phone: SipPhone) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from protocol.sip.calls.outgoing_call import Invitation
-from protocol.sip.events import CallAnswered, CallEnded
+from protocol.sip.events import CallAnswered, CallEnded, RegistrationSucceeded
 from protocol.sip.messages.digest import SipCredentials
 from protocol.sip.messages.headers import NameAddress, parse_uri
 from tests.support.calls.sip_network import ANSWER, OFFER
@@ -34,7 +34,8 @@ async def test_what_a_stranger_sends_is_not_even_read() -> None:
             await each.send(GARBAGE)
         holder = Holder()
         endpoint.register(plan(peer.hop), None, holder)
-        await peer.answer(await peer.request("REGISTER"), 200)  # what came before has been looked at
+        await peer.answer(await peer.request("REGISTER"), 200)
+        await holder.event(RegistrationSucceeded)  # what came before has been looked at
         counts = endpoint.transport.counts
         assert (counts.strange, counts.malformed) == (1, 1)
 
