@@ -85,8 +85,9 @@ class Watched:
         process.wait()
 
     async def primary_now(self) -> int:
-        """The port of the primary, by the Sentinel's word."""
-        return int((await self.ask(self.sentinel, f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}")).split()[-1])
+        """The port of the primary, by the Sentinel's word; 0 while it has none to say."""
+        words = (await self.ask(self.sentinel, f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}")).split()
+        return int(words[-1]) if len(words) > 1 else 0
 
     async def ask(self, port: int, command: str) -> bytes:
         """The answer to a command, as it comes; nothing, if nobody is there yet."""

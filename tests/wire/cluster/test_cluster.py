@@ -10,7 +10,7 @@ from attrs import evolve
 from config.apps import App, default_table
 from config.settings import RegistryDown
 from config.tables.apps_file import write_apps
-from tests.support.cluster.two_nodes import cluster_of, node, refused, two_nodes
+from tests.support.cluster.two_nodes import cluster_of, node, refused, two_nodes, until_seen
 from tests.support.hooks.backend import open_backend
 from tests.support.hooks.behaviours import app_config, rewrite
 from tests.support.redis.redis_server import POLL, redis_server
@@ -274,6 +274,8 @@ async def test_a_name_that_the_backend_chooses_is_unique_too(tmp_path: Path) -> 
             (tmp_path / name / "state/apps.toml").write_text(write_apps(default_table().added(app)))
         async with redis_server(tmp_path) as redis, node(tmp_path, "a", redis) as a, node(tmp_path, "b", redis) as b:
             async with wcs_client(a.ws_url(), appKey="studio") as one, wcs_client(b.ws_url(), appKey="studio") as two:
+                for server in (a, b):
+                    await until_seen(server, 2)
                 await one.publish("first")
                 assert await refused(two, "publishStream", "second") == "Stream name is already in use"
                 assert [stream["name"] for stream in await b.streams()] == ["studio"]

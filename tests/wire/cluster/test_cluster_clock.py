@@ -95,7 +95,7 @@ async def test_back_no_lease_ends_and_nothing_that_grows_goes_back(world: tuple[
 @pytest.mark.usefixtures("quick_leases")
 async def test_streams_go_on_and_names_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
     monkeypatch.setattr("actors.cluster.registry.link.ClusterLink", SkewedLink)
-    async with parted(tmp_path) as pair:
+    async with parted(tmp_path, cluster_timeout=PATIENCE, cluster_answer_timeout=PATIENCE) as pair:
         news = await pair.one.publish("news")
         player = await pair.two.play("news")
         before = [_redis_ms(server) for server in (pair.a, pair.b)]

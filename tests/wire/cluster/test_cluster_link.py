@@ -46,6 +46,7 @@ async def test_those_who_ask_may_go_away_at_any_moment_and_nothing_of_it_stays(t
         for number in range(IMPATIENT):
             with suppress(RegistryUnavailable), trio.move_on_after(0.0002 * (number % 10)):  # too many, if Redis pauses
                 await echo(link, str(number))
+        await until_echoed(link)
         assert await echo(link, "right") == "right"
         assert (link.clients, link.failures) == (1, 0)
         assert await _held() == before

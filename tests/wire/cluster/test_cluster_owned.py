@@ -61,7 +61,7 @@ async def test_a_stream_of_another_node_is_recorded_there(tmp_path: Path) -> Non
 async def test_a_picture_of_a_stream_of_another_node_is_taken_there(tmp_path: Path) -> None:
     async with two_nodes(tmp_path, snapshot_timeout=PATIENCE) as pair:
         stream = await pair.one.publish("news")
-        await shows(stream, RED, BLUE)
+        await shows(stream, pair.a, RED, BLUE)
         answer = await post(pair.b, "stream/snapshot?format=jpeg&width=80", streamName="news")
         assert answer.status_code == 200, answer.text
         width, height, left, right = colours(base64.b64decode(answer.json()["data"]))

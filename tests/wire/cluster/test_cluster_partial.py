@@ -25,7 +25,7 @@ async def test_what_is_known_is_told_and_nothing_is_said_to_be_none_while_a_node
     defaults = RedisRegistry.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "lease", PATIENCE)  # it is silent, and no less a member
-    async with parted(tmp_path) as pair:
+    async with parted(tmp_path, cluster_answer_timeout=PATIENCE) as pair:
         await pair.one.publish("news")
         here, there = await pair.one.play("news"), await pair.two.play("news")
         pair.a.live.replace(evolve(pair.a.live.now, cluster_answer_timeout=ANSWER_TIMEOUT))

@@ -64,10 +64,16 @@ def calls_on(each: PhoneNode) -> int:
     return each.server.server.parts.supervisor.count_actors()["call"]
 
 
+async def until_registered(each: PhoneNode) -> None:
+    """Wait until Redis has said that the callId of its one call is its own."""
+    singles = cluster_of(each.server).singles
+    await until(lambda: len(singles) == 1 and not singles.names.table.unconfirmed)
+
+
 async def test_a_call_id_is_that_of_one_call_on_both_nodes(tmp_path: Path) -> None:
     async with two(tmp_path) as (a, b):
         made = await established(a.page, a.phone)
-        await until(lambda: len(cluster_of(a.server).singles) == 1)
+        await until_registered(a)
         for each in (a, b):
             assert await each.order("startup", **CALL | {"callId": made.id}) == 409
         await is_refused(b.page, made.id)
@@ -113,7 +119,7 @@ async def test_a_call_that_has_come_has_an_id_of_its_own_too(tmp_path: Path) -> 
         await until(lambda: bool(a.phone.registered))
         a.phone.dials(a.phone.registered[-1], offer=a.phone.description())
         call_id = (await page.receive("notifyIncomingCall"))["callId"]
-        await until(lambda: len(cluster_of(a.server).singles) == 1)
+        await until_registered(a)
         await is_refused(b.page, call_id)
         assert await b.order("terminate", callId=call_id) == 200
         assert await b.order("terminate", callId=call_id) == 404

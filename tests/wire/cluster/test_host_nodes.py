@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from actors.operator.server import serve_lines
+from actors.server import host_nodes
 from actors.server.host_nodes import HostNodes
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.operator.callers import Operator
@@ -21,7 +22,8 @@ def test_nodes_with_a_redis_of_their_own_are_all_there_are(redis: str | None, ar
     assert HostNodes(Path("/s/node-0"), 0).are_all(url) is are_all
 
 
-async def test_a_node_that_refuses_to_tell_is_left_out(tmp_path: Path) -> None:
+async def test_a_node_that_refuses_to_tell_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_nodes, "TIMEOUT", 60.0)
     answers = {
         "node-1": b'{"ok": false, "error": "failed", "message": "too many connections; try again later"}\n',
         "node-2": b'{"ok": {}}\n',
