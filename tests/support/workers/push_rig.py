@@ -27,6 +27,8 @@ from tests.support.workers.flv_reader import Heard, read_media
 from tests.support.workers.rtmp_server import RtmpServer
 
 TIME = 60.0
+ALL_SOUND = 90
+"""Frames of 1024 samples in the two seconds that are played, but for the last ones."""
 
 
 class Studio:
@@ -105,12 +107,12 @@ async def until(condition: Callable[[], bool]) -> None:
             await trio.sleep(0.01)
 
 
-async def recorded(server: RtmpServer, name: str, frames: int) -> Heard:
-    """What the server has got, when it has so many pictures of it."""
+async def recorded(server: RtmpServer, name: str, frames: int, *, sound: int = 0) -> Heard:
+    """What the server has got, when it has so many pictures of it, and so many frames of sound."""
     with trio.fail_after(TIME):
         while True:
             heard = await trio.to_thread.run_sync(_read, server.recorded(name))
-            if heard is not None and heard.frames["video"] >= frames:
+            if heard is not None and heard.frames["video"] >= frames and heard.frames["audio"] >= sound:
                 return heard
             await trio.sleep(0.02)
 

@@ -21,7 +21,7 @@ HANDSHAKE = 1536
 class RtmpGate(socketserver.ThreadingTCPServer):
     """`opaque`: what it wants to have back, if anything. `seen`: the applications of all connections.
 
-    `user` and `password` are those who may publish.
+    `user` and `password` are those who may publish. Nobody is answered unless `may_answer` is set.
     """
 
     daemon_threads = True
@@ -31,7 +31,8 @@ class RtmpGate(socketserver.ThreadingTCPServer):
         self.opaque = opaque
         self.user, self.password = USER, PASSWORD
         self.seen: list[str] = []
-        self.published = threading.Event()
+        self.published, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
 
     @property
     def address(self) -> str:
@@ -82,6 +83,7 @@ class GateConnection(socketserver.BaseRequestHandler):
     def _answer(self, name: str, transaction: float, *arguments: Any) -> bool:
         """Whether the connection goes on."""
         if name == "connect":
+            self.server.may_answer.wait(60)
             refusal = self.server.refusal(arguments[0]["app"])
             if refusal is not None:
                 about = {"level": "error", "code": "NetConnection.Connect.Rejected", "description": refusal}

@@ -34,7 +34,7 @@ def write_changing(path: Path) -> None:
 
 def write_headless(path: Path) -> None:
     """Video without its key frame, and sound."""
-    whole = make_media(path.with_name("whole.mkv"), seconds=4, gop=1000)
+    whole = make_media(path.with_name("whole.mkv"), seconds=10, gop=1000)
     with av.open(str(whole.path)) as source, av.open(str(path), "w") as target:
         streams = {each.index: target.add_stream_from_template(each) for each in source.streams}
         for packet in source.demux():

@@ -1,6 +1,5 @@
 """Other sources than cameras, and sources that behave badly: RTMP, HLS, names of sources; garbage, hangs, crashes."""
 
-import gc
 import os
 import signal
 import threading
@@ -14,7 +13,6 @@ import av
 import pytest
 import trio
 
-from actors.workers.capturing.capturing import Capturing
 from config.apps import App, AppTable, default_table
 from config.tables.apps_file import write_apps
 from protocol.capture.rules import read_rules
@@ -49,7 +47,7 @@ async def web_of(folder: Path) -> AsyncIterator[str]:
 
 
 async def test_hls_is_played_by_its_address_and_recorded(tmp_path: Path) -> None:
-    make_media(tmp_path / "live.m3u8", audio="aac", seconds=4)
+    make_media(tmp_path / "live.m3u8", audio="aac", seconds=10)
     settings = {"capture_allow": read_rules(["127.0.0.1"]), "record_rtsp_streams": True, "records_min_free": 0}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         async with web_of(tmp_path) as url:
@@ -163,8 +161,11 @@ async def test_a_process_that_is_killed_is_followed_by_another(tmp_path: Path, m
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         player = await client.play("vod-live://clip.mp4", peer=h264_peer())
         await until_both(player)
-        (worker,) = [each for each in gc.get_objects() if isinstance(each, Capturing) and each.pid]
-        os.kill(worker.pid or 0, signal.SIGKILL)
+        (capture,) = server.server.parts.captures._captures
+        assert capture._feed is not None
+        assert capture._feed._worker is not None
+        assert capture._feed._worker.pid is not None
+        os.kill(capture._feed._worker.pid, signal.SIGKILL)
         before = len(pictures(player))
         await player.peer.until(lambda: len(pictures(player)) > before + 20, within=2 * PATIENCE)
         numbers = [packet.sequence for packet in pictures(player)]

@@ -28,7 +28,7 @@ async def test_a_push_proves_itself_as_ffmpeg_does(tmp_path: Path, opaque: str |
         url = f"rtmp://{USER}:{PASSWORD}@{gate.address}/live"
         with trio.fail_after(60):
             await trio.run_process([sys.executable, "-c", BY_FFMPEG, f"{url}/news"])
-        assert gate.published.is_set(), "the gate is as FFmpeg expects it"
+        assert gate.published.wait(60), "the gate is as FFmpeg expects it"
         by_ffmpeg, gate.seen = gate.seen, []
         async with studio(tmp_path) as made:
             push = made.push(made.source(), url)
@@ -79,10 +79,12 @@ async def refused(push: Push, caplog: pytest.LogCaptureFixture) -> str:
 
 async def test_one_that_is_stopped_when_it_has_just_been_asked_for_a_user_connects_no_more(tmp_path: Path) -> None:
     with rtmp_gate() as gate:
+        gate.may_answer.clear()
         async with studio(tmp_path) as made:
             push = made.push(made.source(), f"rtmp://{USER}:{PASSWORD}@{gate.address}/live")
             await until(lambda: push.pid is not None)
             assert push.pid is not None
+            gate.may_answer.set()
             let_it_end(push.pid)  # nobody has heard yet why it has ended
             push.finish("stopped")
             assert await over(push) == "stopped"

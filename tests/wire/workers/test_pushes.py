@@ -195,7 +195,7 @@ async def test_a_captured_stream_is_pushed_on_without_its_name(tmp_path: Path) -
         where |= {"rtmpUrl": f"{target.url}/clip", "rtmpTransponderFullUrl": True}
         assert (await call(server, "startup", **where)).status_code == 200
         await pushing(server, streamName=where["streamName"])
-        heard = await recorded(target, "clip", 30)
+        heard = await recorded(target, "clip", 30, sound=1)
         assert heard.codecs == {"video": "h264", "audio": "aac"}
         await client.send("stopStream", {"mediaSessionId": player.id})
         await player.status("STOPPED")
