@@ -9,7 +9,8 @@ from actors.media.events import Failed, PeerClosed
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls_state import DtlsState
-from tests.support.media.media_rig import Published, media_rig, until
+from tests.support.media.media_rig import PATIENCE, Published, media_rig, until
+from tests.support.moved_clock import Hands, run
 from tests.support.webrtc.media_peer import MediaPeer
 
 CLOSE_NOTIFY = b"\x15\xfe\xfd" + bytes(7) + b"\x09" + b"\x00\x02" + b"\x01\x00"
@@ -34,7 +35,7 @@ async def _handshaking() -> AsyncIterator[Published]:
         published = await rig.publish(connect=False)
         published.peer.check()
         published.peer.start_dtls()
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             await _next_flight(published.peer)
             yield published
 
@@ -47,7 +48,7 @@ async def _keyed(dtls_timeout: float = 10.0) -> AsyncIterator[Published]:
         peer = published.peer
         peer.check()
         peer.start_dtls()
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             flight = await _next_flight(peer)
             peer.rebind()
             peer.check()
@@ -96,10 +97,13 @@ async def test_the_owner_may_end_a_handshake() -> None:
         assert published.facts.told == []
 
 
-async def test_a_peer_with_keys_that_is_nowhere_runs_out_of_time() -> None:
-    async with _keyed(dtls_timeout=1.0) as published:
-        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))
-        assert published.facts.told == [Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR)]
+def test_a_peer_with_keys_that_is_nowhere_runs_out_of_time() -> None:
+    async def main(hands: Hands) -> None:
+        async with _keyed(dtls_timeout=5.0) as published:
+            await hands.pass_time(6)
+            assert published.facts.told == [Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR)]
+
+    run(main)
 
 
 async def test_a_peer_with_keys_that_is_nowhere_says_goodbye() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.moved_clock import Hands, RunningHands, run
 from tests.support.servers.full_server import full_server
 from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
@@ -55,35 +56,46 @@ async def test_a_terminated_stream_is_published_and_played_again_at_once(tmp_pat
             assert (await server.terminate(name="news")).headers["X-Terminated-Count"] == "2"
 
 
-async def test_a_publisher_without_media_fails_by_rtp_activity(tmp_path: Path) -> None:
-    async with full_server(tmp_path, rtp_activity_timeout=2.0) as server, wcs_client(server.ws_url()) as client:
-        publication = await client.publish("news", peer=MediaPeer(check_interval=0.05))
-        playback = await client.play("news", peer=MediaPeer(check_interval=0.05))
-        await failed_by(publication, "Failed by RTP activity")
-        await failed_by(playback, "Stopped by publisher stop")
+def test_a_publisher_without_media_fails_by_rtp_activity(tmp_path: Path) -> None:
+    async def main(hands: Hands) -> None:
+        async with full_server(tmp_path, rtp_activity_timeout=20.0) as server, wcs_client(server.ws_url()) as client:
+            publication, playback = await client.publish("news"), await client.play("news")
+            await hands.pass_time(25)
+            await failed_by(publication, "Failed by RTP activity")
+            await failed_by(playback, "Stopped by publisher stop")
+
+    run(main, RunningHands())
 
 
 @pytest.mark.parametrize("silent", ["publisher", "player"])
-async def test_a_peer_without_a_sign_of_life_fails_by_ice_keep_alive(tmp_path: Path, silent: str) -> None:
-    async with full_server(tmp_path, ice_keep_alive_timeout=1.0) as server, wcs_client(server.ws_url()) as client:
-        publication = await client.publish("news", peer=MediaPeer(check_interval=0.05))
-        playback = await client.play("news", peer=MediaPeer(check_interval=0.05))
-        (publication if silent == "publisher" else playback).peer.silent = True
-        if silent == "publisher":
-            await failed_by(publication, "Failed by ICE keep alive")
-            await failed_by(playback, "Stopped by publisher stop")
-        else:
-            await failed_by(playback, "Failed by ICE keep alive")
-            assert publication.statuses == [("PUBLISHING", None)]
+def test_a_peer_without_a_sign_of_life_fails_by_ice_keep_alive(tmp_path: Path, silent: str) -> None:
+    async def main(hands: Hands) -> None:
+        async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+            publication, playback = await client.publish("news"), await client.play("news")
+            (publication if silent == "publisher" else playback).peer.silent = True
+            await hands.pass_time(25)
+            if silent == "publisher":
+                await failed_by(publication, "Failed by ICE keep alive")
+                await failed_by(playback, "Stopped by publisher stop")
+            else:
+                await failed_by(playback, "Failed by ICE keep alive")
+                assert publication.statuses == [("PUBLISHING", None)]
+
+    run(main, RunningHands())
 
 
-async def test_a_peer_that_is_never_heard_of_fails_by_ice_timeout(tmp_path: Path) -> None:
-    async with full_server(tmp_path, ice_timeout=1.0) as server, wcs_client(server.ws_url()) as client:
-        await client.publish("news", peer=MediaPeer(check_interval=0.05))
-        for message, name in (("publishStream", "silent"), ("playStream", "news")):
-            stream = await client.offer(message, name, MediaPeer())
-            assert (await stream.status("FAILED"))["info"] == "Failed by ICE timeout"
-            assert stream.peer.datagrams == 0
+def test_a_peer_that_is_never_heard_of_fails_by_ice_timeout(tmp_path: Path) -> None:
+    async def main(hands: Hands) -> None:
+        async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+            await client.publish("news")
+            wanted = (("publishStream", "silent"), ("playStream", "news"))
+            streams = [await client.offer(message, name, MediaPeer()) for message, name in wanted]
+            await hands.pass_time(20)
+            for stream in streams:
+                assert (await stream.status("FAILED"))["info"] == "Failed by ICE timeout"
+                assert stream.peer.datagrams == 0
+
+    run(main, RunningHands())
 
 
 async def test_a_peer_that_checks_but_does_no_dtls_fails_by_dtls(tmp_path: Path) -> None:
