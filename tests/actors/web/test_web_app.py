@@ -133,6 +133,7 @@ async def test_no_answer_is_stored_guessed_at_or_read_by_another_page(world: Str
     ],
 )
 async def test_each_kind_of_refusal_leaves_one_line_a_second(
+    mock_clock: trio.testing.MockClock,
     world: StreamWorld,
     caplog: pytest.LogCaptureFixture,
     method: str,

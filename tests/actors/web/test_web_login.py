@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
@@ -104,7 +105,9 @@ async def test_a_login_that_is_refused(
         assert answer.headers["www-authenticate"] == 'Bearer realm="wcsd"'
 
 
-async def test_a_link_logs_in_once_and_guesses_have_to_wait(world: StreamWorld, access: AccessControl) -> None:
+async def test_a_link_logs_in_once_and_guesses_have_to_wait(
+    mock_clock: MockClock, world: StreamWorld, access: AccessControl
+) -> None:
     link = await access.pages.make_link(Role.OPERATE)
     async with client_of(world, access=access) as client:
         given = (await log_in(client, link=link)).json()

@@ -85,7 +85,7 @@ async def test_what_cannot_be_made_is_tried_again(autojump_clock: MockClock) -> 
     assert await snapshots.get("x", make) == 7
 
 
-async def test_few_different_ones_are_kept() -> None:
+async def test_few_different_ones_are_kept(mock_clock: MockClock) -> None:
     snapshots: SharedSnapshots[int] = SharedSnapshots(1.0)
     made: list[int] = []
     for number in (*range(MAX_KEPT + 1), 1, 0):
