@@ -10,6 +10,7 @@ from actors.media.ingest.ssrc_table import TAKEOVER_AFTER
 from actors.media.plane import STALE_AFTER
 from protocol.sfu.packet_history import SHORT_REPLAY
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
+from tests.support.media.kernel_stamps import await_stamps
 from tests.support.media.media_rig import Published, media_rig
 from tests.support.webrtc.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 
@@ -125,6 +126,7 @@ async def test_what_waited_while_the_server_was_held_up_is_left_out(caplog: pyte
         viewer = await rig.play(published.publication)
         send(published, 1, vp8_key_frame(b"before"))
         await viewer.peer.until_received(1)
+        await_stamps()
         asked = published.peer.key_frame_requests
         stale = [published.peer.rtp(number, vp8_key_frame(b"stale"), timestamp=number) for number in range(2, 12)]
         stale += [published.peer.rtp(number, b"stale", kind="audio") for number in range(1, 11)]

@@ -9,8 +9,10 @@ import trio
 
 from actors.media.io.datagrams import Datagrams
 from actors.media.io.receiver import Receiver
+from actors.media.io.wakeup_coalescing import START
 from protocol.webrtc.stun import Address
 from tests.support.media.fan_out_rig import open_socket
+from tests.support.media.kernel_stamps import await_stamps
 from tests.support.media.media_rig import media_rig, until
 
 Taken = list[tuple[bytes, Address, float]]
@@ -31,26 +33,15 @@ def listen(udp: socket.socket, clock: Callable[[], float] = time.monotonic) -> t
         for index in range(datagrams.first, datagrams.count):
             taken.append((datagrams.data(index), datagrams.source(index), datagrams.arrivals[index]))
 
-    return Receiver(udp, clock, take), taken
-
-
-def await_stamps(receiver: Receiver, taken: Taken, sending: socket.socket) -> None:
-    """Linux stamps datagrams as they come from a moment after the first socket has asked for it; before, on reading."""
-    give_up_at = time.monotonic() + 10
-    while time.monotonic() < give_up_at:
-        sending.send(b"probe")
-        sent_at = time.monotonic()
-        time.sleep(0.01)
-        receiver.drain(time.monotonic(), 1)
-        if taken.pop()[2] < sent_at + 0.005:
-            return
-    raise AssertionError("the kernel stamps no datagrams")
+    receiver = Receiver(udp, clock, take)
+    receiver.drain(clock())  # it compares its clock with the kernel's
+    return receiver, taken
 
 
 def test_a_datagram_comes_with_the_time_of_its_arrival(sockets: tuple[socket.socket, socket.socket]) -> None:
     receiving, sending = sockets
     receiver, taken = listen(receiving)
-    await_stamps(receiver, taken, sending)
+    await_stamps()
     sent_at = time.monotonic()
     sending.send(b"early")
     time.sleep(0.2)  # the plane has other work
@@ -89,15 +80,17 @@ async def test_a_busy_plane_rests_and_loses_nothing_and_a_quiet_one_does_not() -
         published = await rig.publish(video=None, check_interval=0.05)
         viewer = await rig.play(published.publication, video=None)
         assert rig.plane.statistics().rests == 0
-        sent, began = 0, trio.current_time()
+        sent, began, intervals = 0, trio.current_time(), set[int]()
         with trio.fail_after(60):
             while rig.plane.statistics().rests < 20:
-                due = int(6000 * (trio.current_time() - began))  # the pace of a busy plane, on a slow machine too
+                due = int(2 * START * (trio.current_time() - began))  # busy, and no more than a slow machine can do
                 for _ in range(min(due - sent, 100)):
                     sent += 1
                     published.peer.send(published.peer.rtp(sent, b"opus", kind="audio"))
                 await trio.sleep(0.005)
-        assert 2000 <= rig.plane.statistics().wake_up_interval_us <= 5000
+                intervals.add(rig.plane.statistics().wake_up_interval_us)
+        assert intervals > {0}, "none at first"
+        assert all(2000 <= interval <= 5000 for interval in intervals - {0})
         await viewer.peer.until_received(sent)
         await until(lambda: rig.plane.statistics().wake_up_interval_us == 0)
         rests = rig.plane.statistics().rests
@@ -130,7 +123,7 @@ def test_what_waited_for_long_says_so(
     receiving, sending = sockets
     held_up = 0.0  # seconds in which the plane did nothing, as all clocks see it
     receiver, taken = listen(receiving, lambda: time.monotonic() + held_up)
-    await_stamps(receiver, taken, sending)
+    await_stamps()
     sending.send(b"stale")
     sent_at, wall_clock = time.monotonic(), time.time
     held_up = 20.0
