@@ -1,5 +1,6 @@
 """A program on a pseudo-terminal: typed at, and read from, as a person does."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -15,7 +16,7 @@ import trio
 from tests.support.session.wcs_client import PATIENCE
 
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78]|\][^\x07]*\x07)")
-WHERE_IS_THE_CURSOR = b"\x1b[6n"
+WHERE_IS_THE_CURSOR = "\x1b[6n"
 LAUNCHER = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -36,6 +37,8 @@ class PtyProcess:
         self._stream = stream
         self._terminal = terminal
         self._place = 0
+        self._answered = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     async def type(self, keys: str) -> None:
         await self._stream.send_all(keys.encode())
@@ -73,8 +76,9 @@ class PtyProcess:
             chunk = await self._stream.receive_some()
         except TERMINAL_ENDED:
             return False
-        self.raw += bytes(chunk).decode(errors="replace")
-        if WHERE_IS_THE_CURSOR in chunk:
+        self.raw += self._decoder.decode(bytes(chunk))
+        while self._answered < self.raw.count(WHERE_IS_THE_CURSOR):  # which may come in two parts
+            self._answered += 1
             await self.type("\x1b[1;1R")
         return bool(chunk)
 

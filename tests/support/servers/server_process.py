@@ -180,7 +180,7 @@ class ServerProcess:
 
     def thread_names(self) -> list[str]:
         """The names that the system knows the threads of the process by."""
-        return sorted(comm.read_text().strip() for comm in Path(f"/proc/{self.pid}/task").glob("*/comm"))
+        return thread_names(self.pid)
 
     def process_name(self) -> str:
         """The name that the system knows the process by, which is its main thread's."""
@@ -233,6 +233,15 @@ class ServerProcess:
                 assert piece, f"the server did not start\n{self.log()}"
                 content += piece
         return content.decode()
+
+
+def thread_names(process: int | str) -> list[str]:
+    """The names that the system knows the threads of a process by, this one being `self`."""
+    names = []
+    for comm in Path(f"/proc/{process}/task").glob("*/comm"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            names.append(comm.read_text().strip())
+    return sorted(names)
 
 
 def _read_ready_line(line: str) -> dict[str, tuple[Address, ...]]:

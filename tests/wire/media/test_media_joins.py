@@ -62,13 +62,14 @@ async def test_a_late_viewer_starts_with_the_last_key_frame_at_once(sender: type
         for number, payload in enumerate(payloads, start=65_534):
             published.peer.send(published.peer.rtp(number & 0xFFFF, payload, timestamp=number * 1800))
         await first.peer.until_received(3)
+        asked = published.ingest.statistics().plis
         late = await rig.play(published.publication, audio=False)
         await late.peer.until_received(3)
         published.peer.send(published.peer.rtp(1, vp8_delta(b"4"), timestamp=1 << 20))
         await late.peer.until_received(4)
         assert [packet.payload for packet in late.peer.received] == [*payloads, vp8_delta(b"4")]
         assert [number & 0x7FFF for number in sequences(late.peer.received)] == [32_766, 32_767, 0, 1]
-        assert published.ingest.statistics().plis == 1  # the one for the first viewer
+        assert published.ingest.statistics().plis == asked > 0  # for the first viewer alone
         assert late.playback.statistics().packets == 4
         assert rig.plane.statistics().replayed == 3
 

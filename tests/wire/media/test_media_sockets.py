@@ -12,6 +12,8 @@ from config.values.addresses import AddressPair
 from tests.support.media.media_rig import media_settings
 
 BOTH = (AddressPair("127.0.0.1"), AddressPair("::1"))
+OWN = (AddressPair("127.0.0.77"), AddressPair("127.0.0.78"))
+"""Addresses at which nobody else has a port, so that each is free."""
 
 
 @contextlib.contextmanager
@@ -71,12 +73,12 @@ def test_unset_means_every_address_of_the_machine_and_never_the_wildcard() -> No
 
 
 def test_a_port_in_use_is_refused_and_nothing_stays_open() -> None:
-    with closing(open_media_sockets(media_settings(ip=(AddressPair("::1"),)))) as taken:
+    with closing(open_media_sockets(media_settings(ip=OWN[1:]))) as taken:
         port = taken[0].local[1]
-        with pytest.raises(OSError, match=f"cannot bind UDP ::1 port {port}"):
-            open_media_sockets(media_settings(ip=BOTH, media_port_from=port))
+        with pytest.raises(OSError, match=f"cannot bind UDP {OWN[1].public} port {port}"):
+            open_media_sockets(media_settings(ip=OWN, media_port_from=port))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", port))
+            free.bind((OWN[0].public, port))
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
@@ -90,11 +92,11 @@ def test_a_free_port_is_looked_for_again_when_the_choice_is_taken_elsewhere(monk
 
     def sometimes(address: str, port: int) -> socket.socket:
         tried.append((address, port))
-        if address == "::1" and len(tried) < 4:
+        if address == OWN[1].public and len(tried) < 4:
             raise OSError(98, "Address already in use")
         return bind(address, port)
 
     monkeypatch.setattr(sockets, "_bind", sometimes)
-    with closing(open_media_sockets(media_settings(ip=BOTH))) as opened:
-        assert [address for address, _ in tried] == ["127.0.0.1", "::1", "127.0.0.1", "::1"]
+    with closing(open_media_sockets(media_settings(ip=OWN))) as opened:
+        assert [address for address, _ in tried] == [pair.public for pair in OWN] * 2
         assert {entry.local[1] for entry in opened} == {tried[-1][1]}

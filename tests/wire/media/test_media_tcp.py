@@ -142,6 +142,8 @@ async def test_a_lost_connection_is_a_lost_path_and_another_one_goes_on() -> Non
             with trio.move_on_after(0.1):
                 await seen(played, b"after")
                 break
+        else:
+            pytest.fail("no media comes by the other path")
         assert played.facts.told[-1] != Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE)
 
 
