@@ -52,21 +52,27 @@ class ClusterControl:
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
-        """Stop what matches on this node, and ask the others, unless nobody else can have it."""
+        """Stop what matches on this node, and ask the others.
+
+        Who has all ids that are given does not wait for them. They are told nevertheless: ids of players are chosen by
+        pages, and one that gives the same to two nodes is to end on both.
+        """
         if dry_run:
             return await self._preview(query, reason, deadline)
         here = await self._count_here(query)
-        if query.media_session_ids is not None and is_decided(query, matched=here):
-            local = await self._local.terminate(query, reason, dry_run=False, deadline=deadline)
-            return self._merged_end(local, None, reason, is_decided=True)
 
         def is_enough(count: int) -> bool:
             return is_decided(query, matched=here + count)
 
+        is_all_here = query.media_session_ids is not None and is_enough(0)
         ask = _Ask(self._asking, EndStreams(filter=query, end=_end(reason)), self._timeout(deadline), is_enough)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask.run)  # it begins when this task waits: after the streams of this node are stopped
             local = await self._local.terminate(query, reason, dry_run=False, deadline=deadline)
+            if is_all_here:
+                nursery.cancel_scope.cancel()  # others are told, but nobody waits for them
+        if is_all_here:
+            return self._merged_end(local, None, reason, is_decided=True)
         total = local.count + ask.gathered.count
         return self._merged_end(local, ask.gathered, reason, is_decided=is_decided(query, matched=total))
 

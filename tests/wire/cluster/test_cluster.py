@@ -16,6 +16,7 @@ from tests.support.hooks.behaviours import app_config, rewrite
 from tests.support.redis.redis_server import POLL, redis_server
 from tests.support.servers.full_server import FullServer, full_server
 from tests.support.session.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.webrtc.media_peer import MediaPeer
 
 MAY_BE_LOST = {"multi", "exec", "wait", "xread", "xreadgroup", "blpop", "brpop", "blmove", "bzpopmin", "bzpopmax"}
 """Commands after whose end by a cancellation coredis has one connection less."""
@@ -63,6 +64,21 @@ async def test_one_request_ends_exactly_what_matches_on_every_node(tmp_path: Pat
         assert (both.status_code, both.headers["X-Terminated-Count"]) == (200, "2")
         preview = await pair.a.rest.post("/rest-api/stream/terminate?dry_run=true", json={"published": True})
         assert [each["name"] for each in preview.json()] == ["news"]
+
+
+async def test_an_id_that_a_page_gives_to_players_on_two_nodes_saves_neither_of_them(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        await pair.one.publish("news")
+        for page in (pair.one, pair.two):
+            peer = MediaPeer()
+            page.peers.append(peer)
+            await page.request("playStream", "news", peer.play_offer(), mediaSessionId="mine")
+            await page.receive("setRemoteSDP", mediaSessionId="mine")
+        answer = await pair.a.terminate(mediaSessionId="mine")
+        assert (answer.status_code, answer.headers["X-Terminated-Count"]) == (200, "1")
+        for page in (pair.one, pair.two):
+            ended = await page.receive("notifyStreamStatusEvent", mediaSessionId="mine", status="FAILED")
+            assert ended["info"] == "Stopped by rest /terminate"
 
 
 async def test_a_session_is_ended_from_any_node(tmp_path: Path) -> None:
