@@ -72,11 +72,8 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if string.sub(member, 1, #prefix) == prefix then
     local info = redis.call('HGET', KEYS[2], member) or ''
     if string.match(info, '^%S*') == ARGV[2] then
-      redis.call('ZREM', KEYS[1], member)
+      redis.call('ZADD', KEYS[1], 0, member)
       redis.call('HDEL', KEYS[2], member)
-      redis.call('HDEL', KEYS[4], member)
-      redis.call('HDEL', KEYS[5], member)
-      redis.call('HDEL', KEYS[6], member)
     end
   end
 end
@@ -85,9 +82,12 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[4]), member)
 redis.call('HSET', KEYS[2], member, ARGV[2] .. ' ' .. ARGV[3])
 return {member, string.format('%.0f', now)}
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:epoch", *_NUMBERS),
+    keys=("wcs:nodes", "wcs:info", "wcs:epoch"),
 )
-"""A node starts. An earlier start at the same place is over, even if its lease runs: the state folder has a lock."""
+"""A node starts. An earlier start at the same place is over, even if its lease runs: the state folder has a lock.
+
+The next beat of any node sweeps it, as if it had been away for long, so that its names are removed.
+"""
 
 BEAT: Final = Script(
     # member, place, info, lease in ms, ms until swept, a value for boot
@@ -207,15 +207,13 @@ return page[1]
 LEAVE: Final = Script(
     # member
     text="""
-redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZADD', KEYS[1], 0, ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('HDEL', KEYS[4], ARGV[1])
-redis.call('HDEL', KEYS[5], ARGV[1])
 return 1
 """,
-    keys=("wcs:nodes", "wcs:info", *_NUMBERS),
+    keys=("wcs:nodes", "wcs:info"),
 )
+"""A node ends. The next beat of another one sweeps it: a name that it could not give back is removed."""
 
 
 @frozen

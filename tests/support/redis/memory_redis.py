@@ -121,7 +121,7 @@ class MemoryRedis:
         self.epoch = max(self.epoch + 1, self.now_ms)
         for member, (known, _) in list(self.infos.items()):
             if member.startswith(f"{node}/") and known == place:
-                self._forget(member)
+                self.leave(member)
         member = member_name(node, self.epoch)
         self.leases[member] = self.now_ms + lease_ms
         self.infos[member] = place, info
@@ -144,6 +144,10 @@ class MemoryRedis:
             swept=len(dead),
             members=tuple(Member(name=each, info=MemberInfo.decode(self.infos[each][1])) for each in self.alive()),
         )
+
+    def leave(self, member: str) -> None:
+        self.leases[member] = 0
+        self.infos.pop(member, None)
 
     def _forget(self, member: str) -> None:
         self.leases.pop(member, None)
@@ -257,7 +261,7 @@ class MemoryRegistry:
         return await self._do(lambda: self._redis.purge(space))
 
     async def leave(self, member: str) -> None:
-        await self._do(lambda: self._redis._forget(member))
+        await self._do(lambda: self._redis.leave(member))
 
     async def listen(
         self, member: str, *, on_open: Callable[[], None], on_message: Callable[[str | None, str], None]

@@ -109,6 +109,24 @@ async def test_the_names_of_members_that_are_gone_for_long_are_removed(connect: 
     assert (await registry.beat(member=mine, place="here", info=INFO, boot="")).names == 1
 
 
+@pytest.mark.parametrize("has_left", [False, True], ids=["started again", "left"])
+async def test_the_names_of_a_member_that_is_no_more_are_removed_at_once(connect: Connect, has_left: bool) -> None:
+    """One that was killed and has started again at its place, or that left before it could give them back."""
+    registry = connect("x")
+    gone, mine = await joined(registry, "a"), await joined(registry, "b")
+    for space in ClaimSpace:
+        await registry.write(gone, batch(1, ONE), space=space)
+    await registry.write(mine, batch(1, Named("mine", "m")))
+    await (registry.leave(gone) if has_left else joined(registry, "a"))
+    assert await registry.locate("news") is None
+    beat = await registry.beat(member=mine, place="here", info=INFO, boot="")
+    assert (beat.swept, gone in {member.name for member in beat.members}) == (1, False)
+    for space in ClaimSpace:
+        assert await registry.purge(0, space=space) == 0
+    after = await registry.beat(member=mine, place="here", info=INFO, boot="")
+    assert (after.swept, after.names) == (0, 1)
+
+
 @pytest.mark.parametrize("space", [ClaimSpace.ROOMS, ClaimSpace.SINGLES])
 async def test_rooms_and_singles_have_tables_of_their_own(connect: Connect, space: ClaimSpace) -> None:
     registry = connect("x")
