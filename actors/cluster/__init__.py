@@ -2,6 +2,7 @@
 
     cluster      all parts put together
     membership   this node as a member: it joins, beats, hears who else is there, and leaves
+    hearing      what other nodes say is heard
     names        who publishes under which name on any node; `directory` asks for one
     singles      what else there is one of in the cluster, claimed as names are
     balancing    to which node a page is sent

@@ -9,7 +9,7 @@ import hashlib
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import trio
 from attrs import frozen
 
 from actors.cluster.balancing import ClusterBalancer
+from actors.cluster.hearing import Hearing
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.owned.owners import Owners
@@ -44,15 +45,11 @@ from config.settings import RegistryDown, Settings
 from protocol.cluster.claims import Holder, Named
 from protocol.cluster.members import Beat, Member, MemberInfo
 from protocol.cluster.messages import FindStreams, Notice
-from protocol.common.growing_pause import GrowingPause
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
 
 log = get_logger("cluster")
 
-LISTEN_AGAIN: Final = 0.2
-"""Seconds until the next attempt to listen; longer after each failure."""
-LISTEN_AGAIN_AT_MOST: Final = 1.0
 END_TIMEOUT: Final = 1.0
 """Seconds to give the names back at the end of the server."""
 
@@ -115,13 +112,8 @@ class Cluster:
             supervisor=parts.supervisor,
             replies=self.asking,
         )
-        self.membership.followers += [self.names, self.tables, self.events]
-        self.answering.on_notice = self._noticed
-        self.membership.on_beat = self._beaten
+        self._hear(registry)
         self._face_clients(parts, chance)
-        self._listening = trio.Event()
-        self.gaps = 0
-        """How often messages of other nodes may have been missed."""
 
     def _executor(self, parts: NodeParts) -> Executor:
         """What this node does for others."""
@@ -135,6 +127,16 @@ class Cluster:
             rooms=self.rooms.carry_out,
             owned=self.owners.carry_out,
         )
+
+    def _hear(self, registry: Registry) -> None:
+        """What is done with beats and with what other nodes say."""
+        self.hearing = Hearing(
+            registry, self.membership,
+            on_message=self.answering.hear, on_open=self._opened, on_gap=self.events.missed,
+        )  # fmt: skip
+        self.membership.followers += [self.names, self.tables, self.events, self.hearing]
+        self.answering.on_notice = self._noticed
+        self.membership.on_beat = self._beaten
 
     def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
         """What REST and pages see of all nodes."""
@@ -163,13 +165,13 @@ class Cluster:
             nursery.start_soon(self.rooms.run)
             nursery.start_soon(self.singles.run)
             await nursery.start(self.membership.run)
-            nursery.start_soon(self._listen)
+            nursery.start_soon(self.hearing.run)
             nursery.start_soon(self.tables.run)
             nursery.start_soon(self.logins.run)
             nursery.start_soon(self.events.run)
             if self.membership.is_up:
                 with trio.move_on_after(self._settings.cluster_timeout):
-                    await self._listening.wait()
+                    await self.hearing.opened.wait()
                     await self.tables.synced.wait()
             task_status.started()
 
@@ -180,23 +182,6 @@ class Cluster:
         await self.singles.names.flush(END_TIMEOUT)
         with trio.move_on_after(END_TIMEOUT):
             await self.membership.leave()
-
-    async def _listen(self) -> None:
-        await self.membership.joined.wait()
-        pause = GrowingPause(LISTEN_AGAIN, LISTEN_AGAIN_AT_MOST)
-        while True:
-            began = trio.current_time()
-            try:
-                await self._registry.listen(
-                    self.membership.member or "", on_open=self._opened, on_message=self.answering.hear
-                )
-            except RegistryUnavailable as error:
-                self.gaps += 1
-                self.events.missed()
-                log.debug("messages of other nodes may be missed", error=error)
-            if trio.current_time() - began > LISTEN_AGAIN_AT_MOST:
-                pause.reset()
-            await trio.sleep(pause.next())
 
     def _beaten(self, beat: Beat) -> None:
         self.answering.beaten(beat)
@@ -222,7 +207,7 @@ class Cluster:
             "cluster_singles_here": len(self.singles),
             "cluster_singles_lost": self.singles.names.lost,
             "cluster_outages": self.membership.outages,
-            "cluster_gaps": self.gaps,
+            "cluster_gaps": self.hearing.gaps,
             "cluster_requests": self.asking.asked,
             "cluster_unanswered": self.asking.unanswered,
             "cluster_answered": self.answering.answered,
@@ -238,13 +223,19 @@ class Cluster:
         """All members alive, as far as this node knows, this one included."""
         return () if self.membership.view is None else tuple(self.membership.view.members.values())
 
+    def faults(self) -> Iterator[str]:
+        """What does not work."""
+        if not self.membership.is_up:
+            yield "Redis does not answer"
+        elif self.hearing.is_deaf:
+            yield "Redis does not let this node hear the others"
+
     def _opened(self) -> None:
         """What was missed until now is in the log, and the next beat tells so.
 
         A Redis that has started again, or another one in its place, may not have the latest changes.
         """
-        self._listening.set()
-        if self.gaps:
+        if self.hearing.gaps:
             self.tables.doubt()
             self.names.doubt()
             self.rooms.claims.doubt()

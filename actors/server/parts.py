@@ -111,8 +111,8 @@ class Parts:
 
     def _degraded(self) -> Iterator[str]:
         """What does not work, while clients are served."""
-        if self.clustered is not None and not self.clustered.cluster.membership.is_up:
-            yield "Redis does not answer"
+        if self.clustered is not None:
+            yield from self.clustered.cluster.faults()
         if self.opened.host_nodes is not None:
             yield from (f"node {node} ends again and again" for node in self.opened.host_nodes.failing())
 

@@ -56,6 +56,8 @@ def parse_redis_url(text: str) -> RedisUrl:
         username, password, hosts = _authority(url.netloc)
     except ValueError:
         raise ValueError("is not a URL") from None
+    if "@" in text.removeprefix(f"{url.scheme}://{url.netloc}") and "@" not in url.netloc and url.scheme != "unix":
+        raise ValueError("has a user or password that must be percent-encoded: / is %2F, ? is %3F, # is %23")
     match url.scheme:
         case "redis" | "rediss":
             (host,) = _hosts(hosts, _PORT, most=1)
@@ -104,6 +106,8 @@ def _hosts(text: str, default_port: int, *, most: int) -> tuple[tuple[str, int],
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
+    if text.count(":") > 1 and "[" not in text:
+        raise ValueError("has an IPv6 address without brackets: [::1]:6379")
     try:
         parts = urlsplit(f"//{text}")
         port = parts.port if parts.port is not None else default_port

@@ -20,7 +20,13 @@ from attrs import define
 from coredis import Redis
 from coredis.exceptions import NoScriptError
 
-from actors.cluster.registry.redis_client import LinkFailed, ScriptRefused, one_kind_of_failure, open_client
+from actors.cluster.registry.redis_client import (
+    NO_ANSWER,
+    LinkFailed,
+    ScriptRefused,
+    one_kind_of_failure,
+    open_client,
+)
 from actors.cluster.registry.registry import RegistryUnavailable
 from actors.runtime.actor import Actor, Request, StopReason
 from actors.runtime.timeouts import fail_after
@@ -61,6 +67,7 @@ class ClusterLink(Actor[Call]):
         """How many have been opened."""
         self.failures = 0
         self._calls = 0
+        self._has_answered = False
         self._holder: _OpenClient | None = None
 
     def __repr__(self) -> str:
@@ -105,12 +112,13 @@ class ClusterLink(Actor[Call]):
             with one_kind_of_failure(), fail_after(self.timeout):
                 holder = await self._held_client()
                 call.reply(await _evaluate(holder.client, call))
+                self._has_answered = True
         except ScriptRefused as error:
             call.fail(RegistryUnavailable(str(error)))
         except LinkFailed as error:
             self.failures += 1
             self._discard(holder)
-            call.fail(RegistryUnavailable(str(error if holder is None else holder.failed(error))))
+            call.fail(RegistryUnavailable(self._told(error if holder is None else holder.failed(error))))
         finally:
             self._calls -= 1
             call.fail(RegistryUnavailable("the link ends"))  # unless it has been answered
@@ -136,6 +144,11 @@ class ClusterLink(Actor[Call]):
         finally:
             holder.opened.set()
             self._discard(holder)
+
+    def _told(self, error: Exception) -> str:
+        """What has failed, for operators. A Redis without TLS waits for the end of the first words of TLS."""
+        is_suspect = self.url.tls and not self._has_answered and str(error) == NO_ANSWER
+        return f"{error}: does Redis speak TLS there?" if is_suspect else str(error)
 
     def _discard(self, holder: "_OpenClient | None") -> None:
         """The next call opens a new client."""

@@ -9,13 +9,15 @@ from typing import Any
 import trio
 from attrs import evolve
 from coredis import Redis
-from coredis.exceptions import ReadOnlyError, ResponseError
+from coredis.exceptions import AuthenticationRequiredError, ReadOnlyError, ResponseError, UnknownCommandError
 from coredis.retry import NoRetryPolicy
 
 from actors.runtime.actor import crash_guard
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl
 
+NO_ANSWER = "no answer in time"
+OLDEST_REDIS = "Redis 7 or Valkey 8"
 _PRIMARY = "master"
 """As ROLE says it."""
 _SEARCH = 0.8
@@ -42,7 +44,7 @@ def one_kind_of_failure() -> Iterator[None]:
         if isinstance(error, LinkFailed):
             raise error
         if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):  # it is no primary any more
-            raise ScriptRefused(f"Redis refuses: {error}") from error
+            raise ScriptRefused(_refusal(error)) from error
         raise LinkFailed(_why(error)) from error
 
 
@@ -53,14 +55,37 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
+def _refusal(error: ResponseError) -> str:
+    """What Redis answers, in its own words where they tell an operator what to do."""
+    if isinstance(error, AuthenticationRequiredError):
+        return "Redis refuses: it wants a password, and cluster.redis_url has none"
+    if isinstance(error, UnknownCommandError) and "HELLO" in str(error):
+        return f"Redis refuses: it is too old, {OLDEST_REDIS} is needed"
+    return f"Redis refuses: {error}"
+
+
 def _why(error: BaseException) -> str:
-    """What failed: of a certificate what OpenSSL says, which is not on top."""
-    below: BaseException | None = error
-    while below is not None:
+    """What failed, and why: the system and OpenSSL tell it below, not on top."""
+    said = _said(error)
+    for below in _causes(error):
         if isinstance(below, ssl.SSLCertVerificationError):
             return f"the certificate of Redis is not trusted: {below.verify_message}"
-        below = below.__cause__ or below.__context__
+        if isinstance(below, OSError) and below.strerror and not isinstance(below, ssl.SSLWantReadError):
+            return said if below.strerror in said else f"{said}: {below.strerror}"
+    return said
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, trio.TooSlowError | TimeoutError) and not str(error):
+        return NO_ANSWER
     return f"{type(error).__name__}: {error}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    below = error.__cause__ or error.__context__
+    yield error
+    if below is not None:
+        yield from _causes(below)
 
 
 @asynccontextmanager

@@ -7,9 +7,10 @@ import trio
 from coredis.retry import NoRetryPolicy
 
 from actors.cluster.registry.link import Call, ClusterLink
+from actors.cluster.registry.redis_client import LinkFailed, ScriptRefused, one_kind_of_failure
 from actors.cluster.registry.registry import PUBLICATIONS, RegistryUnavailable
 from actors.cluster.registry.rows import RedisRows
-from actors.runtime.actor import ActorStopped, crash_guard
+from actors.runtime.actor import ActorStopped
 from protocol.cluster import scripts
 from protocol.cluster.claims import Batch, BatchReply, ClaimSpace, Holder
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, SWEEP_AFTER, Beat
@@ -69,28 +70,27 @@ class RedisRegistry:
     async def listen(
         self, member: str, *, on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
     ) -> None:
-        errors: list[BaseException] = []
-        with crash_guard(errors.append):
-            await self._listen([self._all, self._of(member)], on_open, on_message)
-        reason = f"{type(errors[0]).__name__}: {errors[0]}" if errors else "the subscription has ended"
+        subscription = _Subscription(on_open, on_message)
+        reason = "the subscription has ended"
+        try:
+            with one_kind_of_failure():
+                await self._listen([self._all, self._of(member)], subscription)
+        except (LinkFailed, ScriptRefused) as error:
+            reason = str(error)
+        if not subscription.is_open:
+            await self._run(None, lambda reply: None, self._of(member), "-")  # if Redis forbids it, it says so here
         raise RegistryUnavailable(reason)
 
-    async def _listen(
-        self, channels: list[str], on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
-    ) -> None:
-        opened = 0
+    async def _listen(self, channels: list[str], subscription: "_Subscription") -> None:
         async with self._link.open_client() as client:
             async with client.pubsub(
                 channels=channels, retry_policy=NoRetryPolicy(), max_idle_seconds=BEAT_INTERVAL
-            ) as subscription:
-                async for message in subscription:
+            ) as messages:
+                async for message in messages:
                     if message["type"] == "subscribe":
-                        opened += 1
-                        if opened == len(channels):
-                            on_open()
+                        subscription.confirmed(of=len(channels))
                     elif message["type"] == "message":
-                        log_id, _, text = _decoded(message["data"]).partition(" ")
-                        on_message(None if log_id == "-" else log_id, text)
+                        subscription.take(_decoded(message["data"]))
 
     @property
     def _all(self) -> str:
@@ -107,6 +107,25 @@ class RedisRegistry:
             raise RegistryUnavailable("no answer in time") from None
         except UnexpectedReply as error:
             raise RegistryUnavailable(f"another program uses the keys wcs:*: unexpected reply {error}") from None
+
+
+class _Subscription:
+    """What is heard, once Redis has confirmed each channel."""
+
+    def __init__(self, on_open: Callable[[], None], on_message: Callable[[str | None, str], None]) -> None:
+        self.is_open = False
+        self._confirmed = 0
+        self._on_open, self._on_message = on_open, on_message
+
+    def confirmed(self, *, of: int) -> None:
+        self._confirmed += 1
+        if self._confirmed == of:
+            self.is_open = True
+            self._on_open()
+
+    def take(self, text: str) -> None:
+        log_id, _, message = text.partition(" ")
+        self._on_message(None if log_id == "-" else log_id, message)
 
 
 def _decoded(data: Any) -> str:

@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -27,10 +27,16 @@ class RedisServer:
     """See above. It is stopped at the end, however it was left. `environment` is added to that of the tests."""
 
     def __init__(
-        self, folder: Path, *, program: str = REDIS_SERVER, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        program: str = REDIS_SERVER,
+        environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.path = folder / "redis.sock"
         self._folder, self._program = folder, program
+        self._options = options
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,7 +53,7 @@ class RedisServer:
 
     def _spawn(self) -> None:
         options = ["--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no"]
-        options += ["--enable-debug-command", "local", "--dir", str(self._folder)]
+        options += ["--enable-debug-command", "local", "--dir", str(self._folder), *self._options]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen([self._program, *options], stdout=log, env=self._environment)
 
@@ -96,10 +102,14 @@ class RedisServer:
 
 @asynccontextmanager
 async def redis_server(
-    folder: Path, *, program: str = REDIS_SERVER, environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    program: str = REDIS_SERVER,
+    environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[RedisServer]:
-    """A started one."""
-    server = RedisServer(folder, program=program, environment=environment)
+    """A started one. `options`: further ones of its command line."""
+    server = RedisServer(folder, program=program, environment=environment, options=options)
     try:
         await server.start()
         yield server

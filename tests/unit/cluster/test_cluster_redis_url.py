@@ -1,5 +1,7 @@
 """Where Redis is, as the setting says it."""
 
+from urllib.parse import quote
+
 import pytest
 
 from config.loading import SettingsError, load_settings
@@ -47,6 +49,20 @@ def test_each_form_is_read(text: str, url: RedisUrl) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|has|names|does) "):
         parse_redis_url(text)
+
+
+@pytest.mark.parametrize("password", ["pa/ss", "pa?ss", "pa#ss", "123/4@5"])
+@pytest.mark.parametrize("form", ["redis://:{}@host:6379", "rediss://me:{}@host", "redis+sentinel://:{}@one,two/main"])
+def test_a_password_that_ends_the_address_is_to_be_encoded(password: str, form: str) -> None:
+    """It is the rest of the URL that then makes no sense."""
+    with pytest.raises(ValueError, match=r"must be percent-encoded: / is %2F, \? is %3F, # is %23$"):
+        parse_redis_url(form.format(password))
+    assert parse_redis_url(form.format(quote(password, safe=""))).password == password
+
+
+def test_an_ipv6_address_has_brackets() -> None:
+    with pytest.raises(ValueError, match=r"without brackets: \[::1\]:6379$"):
+        parse_redis_url("redis://::1:6379")
 
 
 def test_the_password_is_never_shown() -> None:

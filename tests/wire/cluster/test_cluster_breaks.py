@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from protocol.cluster.redis_url import parse_redis_url
 from tests.support.cluster import cluster_times
 from tests.support.cluster.cluster_pair import until
 from tests.support.cluster.parted_nodes import Parted, parted
 from tests.support.cluster.two_nodes import cluster_of, node, refused, until_news, until_seen
-from tests.support.redis.redis_server import POLL, RedisServer
+from tests.support.redis.redis_server import POLL, RedisServer, redis_server
 from tests.support.session.wcs_client import PATIENCE, wcs_client
 
 quick_leases = cluster_times.quick_leases
@@ -62,7 +63,7 @@ async def test_a_subscription_that_is_lost_is_begun_again(tmp_path: Path) -> Non
 
 
 def _have_missed(pair: Parted, gaps: int) -> bool:
-    return all(cluster_of(each).gaps >= gaps for each in (pair.a, pair.b))
+    return all(cluster_of(each).hearing.gaps >= gaps for each in (pair.a, pair.b))
 
 
 async def test_a_node_starts_without_redis_and_joins_when_it_is_there(tmp_path: Path) -> None:
@@ -105,3 +106,20 @@ async def test_an_origin_far_from_redis_answers_late_and_its_own_pages_notice_no
         await until_news(news, viewer, b"here")
         assert (await pair.a.terminate(name="news", published=True)).status_code == 200
         assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+
+
+async def test_a_node_that_redis_does_not_let_hear_the_others_says_so(tmp_path: Path) -> None:
+    """As a user of Redis made without channels, which is how `ACL SETUSER` makes them."""
+    async with redis_server(tmp_path) as redis:
+        await redis.command("ACL", "SETUSER", "wcsd", "on", ">secret", "~wcs:*", "+@all")
+        url = redis.url.replace("unix://", "unix://wcsd:secret@")
+        async with node(tmp_path, "a", redis, cluster_redis_url=parse_redis_url(url), cluster_timeout=1.0) as a:
+            with trio.fail_after(PATIENCE):
+                while "degraded" not in (ready := (await a.rest.get("/readyz")).json()):  # noqa: ASYNC110 - it tells no one
+                    await trio.sleep(POLL)
+            assert ready["degraded"] == ["Redis does not let this node hear the others"]
+            assert "permission" in str(cluster_of(a).hearing._error)
+            await redis.command("ACL", "SETUSER", "wcsd", "&wcs:*")
+            await until(lambda: not cluster_of(a).hearing.is_deaf)
+            assert (await a.rest.get("/readyz")).json() == {"ready": True, "missing": []}
+            await until_seen(a, 1)

@@ -1,6 +1,7 @@
 """The connection to Redis: what fails in coredis when Redis does, and that nothing of it stays."""
 
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -162,6 +163,41 @@ async def test_a_redis_that_is_full_says_so_and_the_connection_stays(tmp_path: P
         await redis.command("CONFIG", "SET", "maxmemory", "0")
         assert await count(link) == 1
         assert link.clients == 1
+
+
+async def test_a_redis_that_wants_a_password_says_so(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await redis.command("CONFIG", "SET", "requirepass", "secret")
+        with pytest.raises(RegistryUnavailable, match=r"it wants a password, and cluster\.redis_url has none"):
+            await echo(link)
+
+
+async def test_a_redis_that_is_too_old_is_called_so(tmp_path: Path) -> None:
+    async with redis_server(tmp_path, options=("--rename-command", "HELLO", "''")) as redis, link_to(redis.url) as link:
+        with pytest.raises(RegistryUnavailable, match="it is too old, Redis 7 or Valkey 8 is needed"):
+            await echo(link)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("unix:///nothing.sock", "No such file or directory"),
+        ("redis://127.0.0.1:1", "Connection refused"),
+        ("redis://nothing.invalid", ""),  # as the system's resolver calls it
+    ],
+)
+async def test_why_there_is_no_connection_is_told(url: str, why: str) -> None:
+    async with link_to(url) as link:
+        with pytest.raises(RegistryUnavailable, match=f"Unable to establish a connection to [^ ]+: .*{why}"):
+            await echo(link)
+
+
+async def test_a_redis_that_does_not_speak_tls_is_suspected_of_it() -> None:
+    """It waits for the end of a command, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with link_to(f"rediss://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2) as link:
+            with pytest.raises(RegistryUnavailable, match=r"^no answer in time: does Redis speak TLS there\?$"):
+                await echo(link)
 
 
 async def test_too_many_calls_at_a_time_are_refused(tmp_path: Path) -> None:

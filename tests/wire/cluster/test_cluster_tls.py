@@ -60,7 +60,7 @@ async def test_a_node_joins_by_tls_where_it_is_told_whom_to_trust(tmp_path: Path
             cluster = cluster_of(server)
             assert cluster.membership.is_up
             with trio.fail_after(PATIENCE):
-                await cluster._listening.wait()
+                await cluster.hearing.opened.wait()
 
 
 @pytest.mark.parametrize(
