@@ -60,6 +60,8 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
             sys.exit(_examine(source, loaded, options.stun))
         warnings = source.check(loaded, with_ports=options.check_config).warnings
     except SettingsError as error:
+        if options.check_config:
+            _warn(error.warnings)
         _refuse(error.faults)
     if options.check_config:
         _finish(f"{source.path}: settings are good\n", warnings)
@@ -198,9 +200,13 @@ def _refuse(faults: Iterable[str]) -> NoReturn:
 
 
 def _finish(output: str, warnings: Iterable[str]) -> NoReturn:
-    _tell(f"warning: {warning}" for warning in warnings)
+    _warn(warnings)
     sys.stdout.write(output)
     sys.exit(0)
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    _tell(f"warning: {warning}" for warning in warnings)
 
 
 def _tell(lines: Iterable[str]) -> None:

@@ -21,11 +21,15 @@ COMMAND_LINE = "--set"
 
 
 class SettingsError(Exception):
-    """Settings that a server cannot start with. `faults`: lines `FILE:LINE: key: what is wrong; allowed: ...`."""
+    """Settings that a server cannot start with. `faults`: lines `FILE:LINE: key: what is wrong; allowed: ...`.
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    `warnings`: what else was noticed until then.
+    """
+
+    def __init__(self, faults: Sequence[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
 
 
 @frozen(kw_only=True)
@@ -96,7 +100,7 @@ class _SettingsReader:
             settings = Settings(**values)
             self._check_together(settings)
         if self.faults:
-            raise SettingsError(self.faults)
+            raise SettingsError(self.faults, self.warnings)
         told, idle = tuple(self.warnings), frozenset(self.without_effect)
         return LoadedSettings(settings=settings, given=self.given, warnings=told, without_effect=idle)
 

@@ -47,9 +47,10 @@ class SettingsSource:
         checks = StartChecks(loaded, self.state)
         if with_ports and not checks.faults:
             checks.check_ports()
+        warnings = (*loaded.warnings, *checks.warnings)
         if checks.faults:
-            raise SettingsError(checks.faults)
-        return CheckedSettings(loaded=loaded, warnings=(*loaded.warnings, *checks.warnings))
+            raise SettingsError(checks.faults, warnings)
+        return CheckedSettings(loaded=loaded, warnings=warnings)
 
     def exposure(self, settings: Settings) -> tuple[str, ...]:
         """Why a running server must not go on with `settings`: REST would be open to strangers."""

@@ -103,6 +103,30 @@ def test_check_config(settings_file: Path, capsys: Captured) -> None:
     assert err == f"warning: {settings_file}:1: ws.prot: unknown setting; did you mean ws.port?\n"
 
 
+def test_check_config_tells_warnings_beside_what_is_wrong(settings_file: Path, capsys: Captured) -> None:
+    settings_file.write_text("ws.prot=1\nlog.level=loud\n")
+    assert exit_code("--config", str(settings_file), "--check-config", *ANY_PORTS) == 2
+    warning, fault = capsys.readouterr().err.splitlines()
+    assert warning == f"warning: {settings_file}:1: ws.prot: unknown setting; did you mean ws.port?"
+    assert fault.startswith(f"{settings_file}:2: log.level: 'loud' ")
+
+
+def test_check_config_beside_a_server_that_has_the_ports_tells_warnings_too(
+    settings_file: Path, capsys: Captured, tmp_path: Path
+) -> None:
+    """As WCS has them while an operator looks at its settings file."""
+    settings_file.write_text("ws.prot=1\n")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = f"--set=http.port={other.getsockname()[1]}"
+        state = str(tmp_path / "new")
+        assert exit_code("--config", str(settings_file), "--state", state, "--check-config", *ANY_PORTS, port) == 2
+    warning, fault = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: ")
+    assert "another program" in fault
+
+
 def test_print_config(settings_file: Path, capsys: Captured) -> None:
     assert exit_code("--config", str(settings_file), "--print-config") == 0
     assert f"# from: {settings_file}:1\nws.port=1234\n" in capsys.readouterr().out
