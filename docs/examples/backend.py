@@ -1,6 +1,6 @@
 """A small backend for wcsd: who may connect, who may publish, and for how long. It needs only the standard library.
 
-    python docs/examples/backend.py --port 8090 --minutes 10
+    python3 docs/examples/backend.py --port 8090 --minutes 10
 
     bin/wcs update app defaultApp http://localhost:8090/my_api
     bin/wcs add app-rest-method defaultApp StreamKeepAliveEvent

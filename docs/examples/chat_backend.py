@@ -1,6 +1,6 @@
 """A chat for all connected pages: wcsd carries the texts, this backend decides about them. Only the standard library.
 
-    python docs/examples/chat_backend.py
+    python3 docs/examples/chat_backend.py
 
     bin/wcs update app defaultApp http://localhost:8091/hooks
 
