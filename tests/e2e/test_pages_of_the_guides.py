@@ -1,53 +1,81 @@
-"""The pages that the README and the guide to rooms show whole, opened in Chromium as they stand there."""
+"""The pages that the README and two guides show whole, opened in Chromium as they stand there."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import urlsplit
+from threading import Thread
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.e2e.conftest import SDKS
+from tests.e2e.conftest import SDKS, SiteServer
 from tests.support.browsers.sdk_page import PATIENCE
 from tests.support.servers.server_process import ROOT, ServerProcess
 
-SITE = "http://localhost:8000"
-SDK_PATH = "/node_modules/@flashphoner/websdk/"
 PAGE = re.compile(r"^<!doctype html>\n.*?^</script>\n", re.MULTILINE | re.DOTALL)
+WHERE = "ws://127.0.0.1:8080"
+GUIDES = {"tour": "README.md", "viewer": "docs/pages.md", "room": "docs/rooms.md"}
+
+Open = Callable[..., Page]
 
 
-def page_of(guide: str, server: ServerProcess) -> str:
-    """The only page of a guide, which connects to this server."""
-    (page,) = PAGE.findall((ROOT / guide).read_text())
-    assert "ws://127.0.0.1:8080" in page
-    return page.replace("ws://127.0.0.1:8080", server.ws_url())
+class QuietHandler(SimpleHTTPRequestHandler):
+    """As `python3 -m http.server`, without its lines."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the base class
+        """Stay quiet."""
 
 
 @contextmanager
-def opened(browser: Browser, html: str, answer: str = "") -> Iterator[Page]:
-    """The page in a profile of its own; `answer` is what it is told when it asks."""
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a web server for a folder."""
+    with SiteServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as httpd:
+        thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="guides")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        finally:
+            httpd.shutdown()
+            thread.join()
 
-    def serve(route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        if path.startswith(SDK_PATH):
-            route.fulfill(path=Path(SDKS["sdk"]) / path.removeprefix(SDK_PATH))
-        else:
-            route.fulfill(body=html, content_type="text/html")
 
-    def reply(dialog: Dialog) -> None:
-        dialog.accept(answer)
+@pytest.fixture(scope="module")
+def guides(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a site with the only page of each guide, which connects to the module's server, and the SDK."""
+    folder = tmp_path_factory.mktemp("guides")
+    for name, guide in GUIDES.items():
+        (page,) = PAGE.findall((ROOT / guide).read_text())
+        assert page.count(WHERE) == 1
+        (folder / f"{name}.html").write_text(page.replace(WHERE, server.ws_url()))
+    sdk = folder / "node_modules/@flashphoner/websdk"
+    sdk.parent.mkdir(parents=True)
+    sdk.symlink_to(SDKS["sdk"])
+    with serving(folder) as address:
+        yield address
 
-    context = browser.new_context()
-    try:
-        context.route(f"{SITE}/**", serve)
-        page = context.new_page()
-        page.on("dialog", reply)
-        page.goto(f"{SITE}/")
-        yield page
-    finally:
-        context.close()
+
+@pytest.fixture
+def visit(browser: Browser, guides: str) -> Iterator[Open]:
+    """Opens a page in a profile of its own; `answer` is what it is told when it asks."""
+    with ExitStack() as opened:
+
+        def visit(name: str, answer: str = "") -> Page:
+            context = browser.new_context()
+            opened.callback(context.close)
+            page = context.new_page()
+
+            def reply(dialog: Dialog) -> None:
+                dialog.accept(answer)
+
+            page.on("dialog", reply)
+            page.goto(f"{guides}/{name}.html")
+            return page
+
+        yield visit
 
 
 def expect_picture(page: Page, where: str) -> None:
@@ -59,17 +87,28 @@ def expect_picture(page: Page, where: str) -> None:
     )
 
 
-def test_the_page_of_the_readme_publishes_and_plays(browser: Browser, server: ServerProcess) -> None:
-    with opened(browser, page_of("README.md", server)) as page:
-        expect(page.locator("#says")).to_have_text("playing", timeout=PATIENCE)
-        expect_picture(page, "#theirs")
+def test_the_page_of_the_readme_publishes_and_plays(visit: Open) -> None:
+    page = visit("tour")
+    expect(page.locator("#says")).to_have_text("playing", timeout=PATIENCE)
+    expect_picture(page, "#theirs")
+
+
+def test_the_viewer_waits_for_its_stream_and_comes_back(visit: Open) -> None:
+    viewer = visit("viewer")
+    says = viewer.locator("#says")
+    expect(says).to_have_text("Session does not exist", timeout=PATIENCE)
+    for _ in range(2):
+        publisher = visit("tour")
+        expect(says).to_have_text("playing", timeout=PATIENCE)
+        expect_picture(viewer, "#theirs")
+        publisher.context.close()
+        expect(says).not_to_have_text("playing", timeout=PATIENCE)
 
 
 @pytest.mark.slow
-def test_two_of_the_rooms_guide_see_each_other(browser: Browser, server: ServerProcess) -> None:
-    html = page_of("docs/rooms.md", server)
-    with opened(browser, html, "ann") as ann:
-        expect_picture(ann, "#mine")
-        with opened(browser, html, "ben") as ben:
-            expect_picture(ben, "#others")
-            expect_picture(ann, "#others")
+def test_two_of_the_rooms_guide_see_each_other(visit: Open) -> None:
+    ann = visit("room", "ann")
+    expect_picture(ann, "#mine")
+    ben = visit("room", "ben")
+    expect_picture(ben, "#others")
+    expect_picture(ann, "#others")

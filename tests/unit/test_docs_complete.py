@@ -79,6 +79,15 @@ def test_every_long_test_is_named() -> None:
     assert line.split(", ") == list(LONG)
 
 
+def test_every_tab_of_the_console_is_described() -> None:
+    page = (ROOT / "actors/web/pages/console/index.html").read_text()
+    tabs = re.findall(r'id="([a-z]+)-tab"', page.partition('id="try-panel"')[0])
+    assert "streams" in tabs
+    rows = re.findall(r"^\| (.*?) \|", (DOCS / "console.md").read_text().lower(), re.MULTILINE)
+    told = {name.partition(" ")[0] for names in rows for name in names.split(", ")}
+    assert set(tabs) - told == set()
+
+
 def test_every_attacker_is_described() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.*) \|$", (DOCS / "security.md").read_text(), re.MULTILINE)
     assert rows == [(name, kind.door, kind.what) for name, kind in ATTACKERS.items()]
