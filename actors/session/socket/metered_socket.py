@@ -13,12 +13,16 @@ from sys import getsizeof
 import trio
 from trio_websocket import WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import CloseConnection, Event, Message
+from wsproto.events import CloseConnection, Event, Message, RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
 from actors.session.socket.receive_quota import ReceiveQuota
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+_LINE = b"This port takes WebSocket connections: the URL begins with ws:// or wss://\n"
+_NO_BODY = b"content-length: 0\r\n\r\n"
+_TOLD = b"content-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (len(_LINE), _LINE)
 
 
 class PacedStream(trio.abc.Stream):
@@ -58,6 +62,12 @@ class MeteredConnection(WSConnection):
             reason = "The message holds too much"
             raise RemoteProtocolError(reason, event_hint=CloseConnection(code=POLICY_VIOLATION, reason=reason))
         super().receive_data(data)
+
+    def send(self, event: Event) -> bytes:
+        """The bytes of an event. Who asks for something else than a WebSocket, as in a browser, is told so."""
+        data = super().send(event)  # trio-websocket sends one event then, which has no body
+        is_bare = isinstance(event, RejectConnection) and not event.has_body
+        return data.replace(_NO_BODY, _TOLD) if is_bare else data
 
     def events(self) -> Generator[Event, None, None]:
         for event in super().events():

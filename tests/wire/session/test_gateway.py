@@ -6,6 +6,7 @@ import socket
 import struct
 from typing import Any
 
+import httpx
 import pytest
 import trio
 import trio.testing
@@ -49,6 +50,15 @@ async def test_plain_http_at_the_tls_port_is_told_that_it_is_one(request_: bytes
     async with serving() as served, await trio.open_tcp_stream("127.0.0.1", served.wss_port) as client:
         await client.send_all(request_)
         assert await until_closed(client) == plain_http.ANSWER
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+async def test_a_request_that_opens_no_websocket_is_told_so(method: str) -> None:
+    async with serving() as served, httpx.AsyncClient(verify=served.tls, trust_env=False) as client:
+        for url in (f"http://127.0.0.1:{served.ws_port}/", f"https://127.0.0.1:{served.wss_port}/"):
+            answer = await client.request(method, url)
+            assert (answer.status_code, answer.headers["content-type"]) == (400, "text/plain")
+            assert ("WebSocket" in answer.text) is (method != "HEAD")
 
 
 @pytest.mark.parametrize("garbage", [b"HELO x\r\n\r\n", b"\x16GET / HTTP/1.1\r\n\r\n", b"\x80\x2e\x01\x00\x02"])
