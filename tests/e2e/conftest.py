@@ -11,10 +11,10 @@ from typing import Any
 
 import playwright.sync_api
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.browsers.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
-from tests.support.browsers.sdk_page import OLD_SDK, OpenPage, SdkPage
+from tests.support.browsers.sdk_page import OLD_SDK, PATIENCE, OpenPage, SdkPage
 from tests.support.browsers.tabs import Tabs
 from tests.support.servers.server_process import ServerProcess, running_server
 
@@ -36,6 +36,8 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 )
+
+expect.set_options(timeout=PATIENCE)
 
 pages_key = pytest.StashKey[list[SdkPage]]()
 
@@ -82,7 +84,7 @@ def site() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     """Chromium with an invented camera and microphone, and a new, empty profile."""
     with sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS, timeout=PATIENCE)
         try:
             yield browser
         finally:

@@ -22,6 +22,8 @@ const PREFERENCES = {
   "media.peerconnection.ice.obfuscate_host_addresses": false,
 };
 
+const PATIENCE = 60_000; // ms that any one thing may take on a busy machine
+
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const pages = new Map();
 
@@ -31,11 +33,13 @@ const browser = await puppeteer.launch({
   headless: true,
   acceptInsecureCerts: true,
   extraPrefsFirefox: PREFERENCES,
+  timeout: PATIENCE,
 });
 
 const methods = {
   async open({ page: name }) {
     const page = await browser.newPage({ type: "window" }); // the timers and videos of a tab behind another are slow
+    page.setDefaultTimeout(PATIENCE);
     pages.set(name, page);
     page.on("console", (message) => say({ page: name, console: message.text() }));
     page.on("pageerror", (error) => say({ page: name, console: `ERROR ${error}` }));

@@ -63,7 +63,7 @@ def say(page: Page, text: str) -> None:
 
 
 def expect_lines(page: Page, *lines: str) -> None:
-    expect(page.get_by_role("listitem")).to_have_text(list(lines), timeout=PATIENCE)
+    expect(page.get_by_role("listitem")).to_have_text(list(lines))
 
 
 def test_a_chat_reaches_all_hides_words_and_keeps_lines_for_late_joiners(visit: Callable[[str], Page]) -> None:
@@ -80,14 +80,14 @@ def test_a_chat_reaches_all_hides_words_and_keeps_lines_for_late_joiners(visit: 
     expect_lines(carol, "AnnaGrüße, <b>alle</b>!", "Ben**** it")
     say(carol, "Hello")
     for page in (anna, ben, carol):
-        expect(page.get_by_role("listitem").last).to_have_text("CarolHello", timeout=PATIENCE)
+        expect(page.get_by_role("listitem").last).to_have_text("CarolHello")
 
 
 def test_a_late_joiner_gets_the_last_lines_and_a_text_that_is_too_long_is_refused(
     visit: Callable[[str], Page],
 ) -> None:
     anna = visit("Anna")
-    expect(anna.get_by_label("Text")).to_be_visible(timeout=PATIENCE)
+    expect(anna.get_by_label("Text")).to_be_visible()
     anna.evaluate(
         "(count) => Promise.all([...Array(count).keys()].map((n) => session.sendData({ text: `line ${n}` })))",
         KEPT_LINES + 5,
@@ -99,7 +99,7 @@ def test_a_late_joiner_gets_the_last_lines_and_a_text_that_is_too_long_is_refuse
 
 def test_a_name_that_is_none_is_refused(visit: Callable[[str], Page]) -> None:
     page = visit("  ")
-    expect(page.get_by_role("status")).to_have_text("Say who you are, in 40 characters at most", timeout=PATIENCE)
+    expect(page.get_by_role("status")).to_have_text("Say who you are, in 40 characters at most")
     expect(page.get_by_label("Your name")).to_be_visible()
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsers.sdk_page import OpenPage
-from tests.support.browsers.start_page import PATIENCE, StartPage
+from tests.support.browsers.start_page import StartPage
 from tests.support.servers.server_process import ServerProcess, running_server
 from tests.support.web.access import basic
 
@@ -60,7 +60,7 @@ def test_the_form_lets_in_who_knows_the_password(page: StartPage, server: Server
     expect(form).to_be_hidden()
 
     page.page.reload()
-    expect(page.page.locator("#pulse")).to_have_text("Live", timeout=PATIENCE)
+    expect(page.page.locator("#pulse")).to_have_text("Live")
     expect(form).to_be_hidden()
 
     page.page.get_by_role("button", name="Log out").click()

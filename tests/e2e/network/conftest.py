@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 
 from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
 from tests.support.browsers.firefox import Firefox, running_firefox
+from tests.support.browsers.sdk_page import PATIENCE
 from tests.support.browsers.tabs import Tabs
 from tests.support.network import plain_http
 from tests.support.network.nat import Nat, PutInBetween, RunningNat, nat_in_thread
@@ -60,7 +61,7 @@ def browser(browser: Browser, network: Network, tmp_path_factory: pytest.TempPat
     program = tmp_path_factory.mktemp("chromium") / "chromium"
     program.write_text(f'#!/bin/sh\nexec nsenter --net={network.away.path} {CHROMIUM} "$@"\n')
     program.chmod(0o755)
-    away = browser.browser_type.launch(executable_path=program, headless=True, args=FLAGS)
+    away = browser.browser_type.launch(executable_path=program, headless=True, args=FLAGS, timeout=PATIENCE)
     try:
         yield away
     finally:

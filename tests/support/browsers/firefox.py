@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 DRIVER = Path(__file__).parents[2] / "e2e" / "firefox.mjs"
 PATIENCE = 90.0
 """Seconds for an answer, the one that waits for the start of Firefox on a busy machine included."""
-STOP_TIMEOUT = 30.0
+STOP_TIMEOUT = 90.0
 
 
 class FirefoxError(Exception):

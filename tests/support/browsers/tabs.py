@@ -8,6 +8,8 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
+from tests.support.browsers.sdk_page import PATIENCE
+
 
 @frozen
 class _User:
@@ -28,11 +30,16 @@ class Tabs:
 
     def take(self, on_error: Callable[[str], None], on_console: Callable[[str], None] = lambda _: None) -> Page:
         """A tab that tells of the errors on its page, and of the lines in its console."""
-        tab = self._free.pop() if self._free else self._browser.new_context(ignore_https_errors=True).new_page()
+        tab = self._free.pop() if self._free else self._new()
         user = _User(lambda error: on_error(str(error)), lambda line: on_console(line.text))
         tab.on("pageerror", user.on_error)
         tab.on("console", user.on_console)
         self._users[tab] = user
+        return tab
+
+    def _new(self) -> Page:
+        tab = self._browser.new_context(ignore_https_errors=True).new_page()
+        tab.set_default_timeout(PATIENCE)
         return tab
 
     def give_back(self, tab: Page) -> None:
