@@ -6,16 +6,17 @@ from pathlib import Path
 
 import trio
 
-from protocol.cluster.members import LEASE
+from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from tests.support.cluster.two_nodes import refused, until_news
 from tests.support.redis.redis_server import redis_server
 from tests.support.servers.server_process import ServerProcess, running_server
 from tests.support.session.wcs_client import WcsClient, wcs_client
 
 FROZEN = 10.0
-SHORTLY = 4.0
-"""Media is missed after 3 s, and the node is asked again for 5."""
-SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000}
+SHORTLY = 3.5
+"""Media is missed after 3 s, and the node is asked again for 5. Its lease must outlive this, and a beat's interval."""
+assert SHORTLY + BEAT_INTERVAL < LEASE
+SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000, "cluster.timeout": 5000}
 
 
 async def test_a_node_that_stands_still_yields_what_others_took_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.servers.server_process import ServerProcess, running_server
 from tests.support.session.wcs_client import wcs_client
 
 ODD = "tests.support.cluster.odd_server"
-SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000}
+SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 5000, "cluster.timeout": 5000}
 HOUR = 3600
 
 

@@ -10,6 +10,7 @@ from tests.support.cluster.cluster_pair import until
 from tests.support.cluster.parted_nodes import parted
 from tests.support.cluster.two_nodes import cluster_of, refused, until_news, until_seen
 from tests.support.network.nat import Nat
+from tests.support.session.wcs_client import PATIENCE
 
 FAR = 0.15
 """Seconds each way."""
@@ -37,7 +38,8 @@ async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_i
 
 
 async def test_an_origin_that_is_far_from_everything_plays_everywhere(tmp_path: Path) -> None:
-    async with parted(tmp_path, cluster_relay_address="127.0.0.2") as pair:
+    patient = {"cluster_timeout": PATIENCE, "cluster_answer_timeout": PATIENCE}
+    async with parted(tmp_path, cluster_relay_address="127.0.0.2", **patient) as pair:
         ((host, port),) = pair.b.server.parts.plane.addresses
         media = Nat(("127.0.0.2", port), server=(host, port), outside=host, delay=FAR)
         async with trio.open_nursery() as nursery:

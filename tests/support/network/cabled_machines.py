@@ -11,7 +11,7 @@ from attrs import frozen
 from tests.support.network.network_namespace import Namespace, linked_namespaces
 from tests.support.redis.redis_proxy import redis_proxy
 from tests.support.redis.redis_server import redis_server
-from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.servers.server_process import ServerProcess
 from tests.support.session.wcs_client import ClientStream, WcsClient, wcs_client
 from tests.support.webrtc.media_peer import MediaPeer
 
@@ -73,15 +73,38 @@ async def two_machines(folder: Path, *, mtu: int | None = None) -> AsyncIterator
                 way = await stack.enter_async_context(redis_proxy(redis, HOME))
             a = await _node(stack, home, folder / "a", redis.url, HOME)
             b = await _node(stack, away, folder / "b", way.url, AWAY)
+            for each in ((home, a), (away, b)):
+                await trio.to_thread.run_sync(_until_seen, *each)
             pages = [await _tab(stack, *each, HERE) for each in ((home, a), (away, b))]
             yield Machines(home, away, (a, b), pages[0], pages[1], stack)
 
 
 async def _node(stack: AsyncExitStack, namespace: Namespace, folder: Path, redis: str, address: str) -> ServerProcess:
+    """In a thread, for its way to Redis may lead through this loop."""
     await trio.Path(folder).mkdir()
-    settings = {"cluster.redis_url": redis, "cluster.relay_address": address, "cluster.answer_timeout": 1000}
+    settings: dict[str, object] = {
+        "cluster.redis_url": redis,
+        "cluster.relay_address": address,
+        "cluster.answer_timeout": 1000,
+    }
+    server = await trio.to_thread.run_sync(_start, namespace, folder, settings)
+    stack.push_async_callback(trio.to_thread.run_sync, server.stop)
+    return server
+
+
+def _start(namespace: Namespace, folder: Path, settings: dict[str, object]) -> ServerProcess:
     with namespace.entered():
-        return stack.enter_context(running_server(folder, settings))
+        return ServerProcess(folder, settings)
+
+
+def _until_seen(namespace: Namespace, node: ServerProcess) -> None:
+    """Wait until the node answers for both."""
+
+    def answers_for_both() -> bool:
+        with namespace.entered():
+            return node.post("/connection/find_all", {}).headers["X-Cluster-Nodes"] == "2/2"
+
+    node.wait_until(answers_for_both, what="both nodes see each other")
 
 
 async def _tab(stack: AsyncExitStack, namespace: Namespace, node: ServerProcess, host: str) -> Tab:
