@@ -6,19 +6,30 @@ from typing import Final
 
 PORTS: Final = range(21_000, 30_000)
 """Where Linux does not look when somebody wants any free port, and where no test and no default has one of its own."""
-_given: Final = set[int]()
 
 
 def unused_port() -> int:
     """A port of TCP and UDP, another one each time, that nobody has and nobody gets by asking for any free one.
 
-    Nor does a connection to it, while nobody listens, begin at that very port, and so reach itself.
+    No other process that asks here gets it before this one has ended: rings run beside each other. Nor does a
+    connection to it, while nobody listens, begin at that very port, and so reach itself.
     """
     while True:
         port = secrets.choice(PORTS)  # not by `random`: tests that run beside each other have the same seeds
-        if port not in _given and all(_is_free(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
-            _given.add(port)
+        if all(_is_free(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)) and _take(port):
             return port
+
+
+def _take(port: int) -> bool:
+    """Have a name that only one process can have, until it ends; whether that was still to be had."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0wcsd-tests-port-{port}")  # of the network namespace, as the port is
+    except OSError:
+        name.close()
+        return False
+    name.detach()
+    return True
 
 
 def _is_free(kind: socket.SocketKind, port: int) -> bool:
