@@ -104,8 +104,8 @@ def bare_machine(release: str, user: str, folder: Path) -> Iterator[Machine]:
     """A new system for the time of the block."""
     machine = Machine(name=f"{release} {user}", root=folder / f"{release}-{user}", user=user)
     base = folder / release
-    if not (base / "var/lib/dpkg/status").exists():
-        subprocess.run(["debootstrap", "--variant=minbase", release, str(base)], check=True)
+    if not base.exists():
+        _make_base(release, base)
     shutil.rmtree(machine.root, ignore_errors=True)
     subprocess.run(["cp", "-a", str(base), str(machine.root)], check=True)
     _configure_packages(machine.root)
@@ -118,6 +118,14 @@ def bare_machine(release: str, user: str, folder: Path) -> Iterator[Machine]:
         yield machine
     finally:
         shutil.rmtree(machine.root)
+
+
+def _make_base(release: str, base: Path) -> None:
+    """One that is there is whole: what was left of an attempt that was broken off would pass for one."""
+    unfinished = base.with_name(f"{release}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run(["debootstrap", "--variant=minbase", release, str(unfinished)], check=True)
+    unfinished.rename(base)
 
 
 def _add_user(root: Path) -> None:
