@@ -11,7 +11,7 @@ from tests.support.servers.server_process import ServerProcess
 
 def test_pages_play_a_camera(open_page: OpenPage, server: ServerProcess, tmp_path: Path) -> None:
     """H264 of the High profile is copied, AAC becomes Opus; the second page does not wait for a key frame."""
-    media = make_media(tmp_path / "cam.mkv", audio="aac", seconds=20)
+    media = make_media(tmp_path / "cam.mkv", audio="aac", seconds=60)
     with rtsp_source(media) as camera:
         began = plain_http.post(
             server.http_url("/rest-api/rtsp/startup"), json={"uri": camera.url, "toStream": "lobby"}

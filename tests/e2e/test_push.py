@@ -1,17 +1,14 @@
 """The SDK's page that republishes by RTMP, as it is in its package, to an RTMP server that others wrote."""
 
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import av.error
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsers.sdk_page import PATIENCE
 from tests.support.network import plain_http
 from tests.support.servers.server_process import ServerProcess
-from tests.support.workers.flv_reader import Heard, read_media
+from tests.support.workers.flv_reader import until_written
 from tests.support.workers.rtmp_server import RtmpServer, rtmp_server
 
 PAGE = "/sdk/examples/demo/streaming/webrtc-as-rtmp-republishing/webrtc-as-rtmp-republishing.html"
@@ -30,6 +27,7 @@ def page(browser: Browser, site: str, server: ServerProcess, emptied_server: Non
     errors: list[str] = []
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(site + PAGE)
     page.locator("#url").fill(server.ws_url())
@@ -40,21 +38,7 @@ def page(browser: Browser, site: str, server: ServerProcess, emptied_server: Non
 
 
 def shows(page: Page, status: str) -> None:
-    expect(page.locator("#status")).to_have_text(status, timeout=PATIENCE)
-
-
-def pushed(file: Path, frames: int) -> Heard:
-    """What the target has got, as soon as it is enough."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            heard = read_media(str(file), frames=frames)
-        except (OSError, av.error.FFmpegError):
-            heard = Heard()
-        if heard.frames["video"] >= frames and heard.frames["audio"] >= frames:
-            return heard
-        assert time.monotonic() < deadline, heard
-        time.sleep(0.05)
+    expect(page.locator("#status")).to_have_text(status)
 
 
 def test_the_page_republishes_to_an_rtmp_server(page: Page, server: ServerProcess, target: RtmpServer) -> None:
@@ -65,7 +49,7 @@ def test_the_page_republishes_to_an_rtmp_server(page: Page, server: ServerProces
     (push,) = plain_http.post(server.http_url("/rest-api/push/find_all")).json()
     assert (push["streamName"], push["rtmpUrl"]) == ("rtmp_news", target.url)
 
-    heard = pushed(target.recorded("rtmp_news"), 30)
+    heard = until_written(target.recorded("rtmp_news"), 30)
     assert heard.codecs == {"video": "h264", "audio": "aac"}
 
     page.locator("#publishBtn").click()

@@ -1,16 +1,17 @@
 """A page has its stream recorded; the file plays and seeks in the browser, also when the server was killed."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.browsers.sdk_page import OpenPage, SdkPage
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, SdkStream
 from tests.support.servers.server_process import ServerProcess, running_server
+from tests.support.workers.flv_reader import until_written
 
 SETTINGS = {"records.access": "public", "records.min_free": 0}
+FRAMES = 20
+"""Of sound and of pictures, which make more than a second."""
 PLAYS_AND_SEEKS = """async (url) => {
     const video = document.createElement("video");
     const next = (event) => new Promise((resolve, reject) => {
@@ -34,11 +35,16 @@ def plays_and_seeks(page: SdkPage, url: str) -> dict[str, Any]:
     return seen
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def part_of(publication: SdkStream, server: ServerProcess) -> Path:
+    """The file that the publication is being recorded to, as soon as there is one."""
+
+    def found() -> list[Path]:
+        return list((server.state / "records").glob(f"*{publication.id}*"))
+
+    server.wait_until(lambda: bool(found()), what="it is being recorded")
+    (part,) = found()
+    assert part.name.endswith(".part")
+    return part
 
 
 @pytest.mark.parametrize(("codec", "ending"), [("VP8", "webm"), ("AV1", "webm"), ("H264", "mp4")])
@@ -47,12 +53,12 @@ def test_a_recorded_stream_plays_and_seeks(
 ) -> None:
     page = connected_page()
     publication = page.published("news", codec=codec, record=True)
-    publication.wait_for_growth(currentTime=1.0)
+    until_written(part_of(publication, server), FRAMES)
     publication.stop()
     publication.wait_for("UNPUBLISHED", "Stopped by user")
     name = publication.call("getRecordInfo")
     assert name == f"stream-{publication.id}.{ending}"
-    until((server.state / "records" / name).exists)
+    server.wait_until((server.state / "records" / name).exists, what="the file is finished")
 
     seen = plays_and_seeks(page, server.http_url(f"/client/records/{name}"))
 
@@ -66,11 +72,8 @@ def test_a_killed_servers_recording_is_finished_by_the_next_one(open_page: OpenP
     page = open_page()
     page.connect(killed.ws_url())
     publication = page.published("news", record=True)
-    publication.wait_for_growth(currentTime=1.0)
-    (part,) = (killed.state / "records").iterdir()
-    until(lambda: part.stat().st_size > 0)
+    until_written(part_of(publication, killed), FRAMES)
     killed.kill()
-    assert part.name.endswith(".part")
 
     with running_server(tmp_path, SETTINGS) as server:
         (file,) = (server.state / "records").iterdir()

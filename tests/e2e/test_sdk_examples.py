@@ -1,6 +1,5 @@
 """The pages that come with the SDK, as they are in its package: nothing of them is changed."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from tests.support.browsers.sdk_page import PATIENCE, OpenPage
 from tests.support.browsers.tabs import Tabs
 from tests.support.capture.rtsp_source import make_media, rtsp_source
 from tests.support.servers.server_process import ServerProcess
+from tests.support.workers.flv_reader import until_written
 
 EXAMPLES = "/sdk/examples/demo/streaming"
 CONFERENCE = f"{EXAMPLES}/conference/conference.html"
@@ -52,11 +52,11 @@ class Example:
         return self.page.locator(f"#{identifier}")
 
     def shows(self, identifier: str, text: str) -> None:
-        expect(self.of(identifier)).to_have_text(text, timeout=PATIENCE)
+        expect(self.of(identifier)).to_have_text(text)
 
     def tells(self, text: str) -> None:
         """The chat of the page has this line."""
-        expect(self.of("chat")).to_contain_text(text, timeout=PATIENCE)
+        expect(self.of("chat")).to_contain_text(text)
 
     def says(self, text: str) -> None:
         self.of("message").fill(text)
@@ -201,7 +201,7 @@ def test_two_way_streaming(example: OpenExample, ws_url: str) -> None:
     page.sees("localVideo", "remoteVideo")
 
     page.of("sendDataBtn").click()
-    expect(page.of("receivedData")).to_contain_text('{"count":23}', timeout=PATIENCE)
+    expect(page.of("receivedData")).to_contain_text('{"count":23}')
     page.of("publishBtn").click()
     page.shows("publishStatus", "UNPUBLISHED")
     page.shows("playStatus", "FAILED")
@@ -218,7 +218,7 @@ def test_stream_snapshot(example: OpenExample, ws_url: str) -> None:
     size = page.page.evaluate("[dynImg.naturalWidth, dynImg.naturalHeight]")
     assert size == page.page.evaluate("(video => [video.videoWidth, video.videoHeight])($('#localVideo video')[0])")
     page.shows("snapshotStatus", "")
-    expect(page.of("snapshotBtn")).to_be_enabled(timeout=PATIENCE)
+    expect(page.of("snapshotBtn")).to_be_enabled()
 
 
 def test_stream_recording(example: OpenExample, ws_url: str, server: ServerProcess) -> None:
@@ -227,7 +227,7 @@ def test_stream_recording(example: OpenExample, ws_url: str, server: ServerProce
     page.of("url").fill(f"{ws_url}/news")
     page.of("publishBtn").click()
     page.shows("status", "PUBLISHING")
-    page.sees("localVideo")
+    until_recorded(server, 1)
     page.of("publishBtn").click()
     page.shows("status", "UNPUBLISHED")
     page.page.wait_for_function("document.querySelector('#recVideo').videoWidth > 0")
@@ -244,14 +244,23 @@ def test_several_streams_recording(example: OpenExample, ws_url: str, server: Se
     page.of("url").fill(ws_url)
     page.of("countStreams").fill("3")
     page.of("publishBtn").click()
-    expect(page.of("publishBtn")).to_have_text("Stop", timeout=PATIENCE)
+    expect(page.of("publishBtn")).to_have_text("Stop")
     page.sees("localVideo")
+    until_recorded(server, 3)
     page.of("publishBtn").click()
     page.page.wait_for_function("$('#statusLog').text().split('UNPUBLISHED').length > 3")
-    deadline = time.monotonic() + PATIENCE / 1000
-    while len(recordings(server) - before) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    server.wait_until(lambda: len(recordings(server) - before) == 3, what="three files")
+
+
+def until_recorded(server: ServerProcess, count: int) -> None:
+    """Wait until so many streams are being recorded, and something of each is written."""
+
+    def parts() -> list[Path]:
+        return list((server.state / "records").glob("*.part"))
+
+    server.wait_until(lambda: len(parts()) == count, what=f"{count} recordings")
+    for part in parts():
+        until_written(part, 10)
 
 
 def recordings(server: ServerProcess) -> set[str]:
@@ -269,7 +278,7 @@ def test_player(example: OpenExample, connected_page: OpenPage, server: ServerPr
     page.shows("status", "FAILED")
     page.shows("info", "Session does not exist")
     plays_and_stops(page, "news")
-    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=20), user="admin", password="secret") as camera:
+    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=60), user="admin", password="secret") as camera:
         server.post("/source/add", {"name": "lobby", "uri": camera.url}).raise_for_status()
         plays_and_stops(page, "lobby")
         plays_and_stops(page, camera.url)
@@ -282,7 +291,7 @@ def plays_and_stops(page: Example, name: str) -> None:
     page.shows("status", "PLAYING")
     page.shows("info", "")
     page.sees("remoteVideo")
-    expect(page.of("preloader")).to_be_hidden(timeout=PATIENCE)
+    expect(page.of("preloader")).to_be_hidden()
     page.of("playBtn").click()
     page.shows("status", "STOPPED")
     page.shows("playBtn", "Start")
@@ -303,9 +312,9 @@ def test_embed_player_sample(example: OpenExample, site: str, connected_page: Op
     frame.wait_for_url("**/player.html?**", timeout=PATIENCE)
     frame.locator("#play").click()
     moves(frame)
-    expect(frame.locator("#play")).to_be_hidden(timeout=PATIENCE)
+    expect(frame.locator("#play")).to_be_hidden()
     frame.locator("video").evaluate("(video) => video.pause()")  # as its own controls do
-    expect(frame.locator("#play")).to_be_visible(timeout=PATIENCE)
+    expect(frame.locator("#play")).to_be_visible()
     server.wait_until(lambda: not server.streams(published=False), what="the play has ended")
 
     code = page.of("codeTextArea").input_value()
@@ -313,7 +322,7 @@ def test_embed_player_sample(example: OpenExample, site: str, connected_page: Op
     page.page.set_content(code)
     frame = frame_of(page)
     frame.locator("#play").click()
-    expect(frame.locator("#status")).to_have_text("PLAYING", timeout=PATIENCE)
+    expect(frame.locator("#status")).to_have_text("PLAYING")
     moves(frame)
 
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -233,8 +233,13 @@ def _write_sound(target: "av.container.OutputContainer", stream: av.AudioStream,
     for index in range(50):
         frame = av.AudioFrame("s16", layout, samples)
         for plane in frame.planes:
-            plane.update(bytes((value * 8) & 0x7F for value in range(plane.buffer_size)))
+            plane.update(_tone(plane.buffer_size))
         frame.sample_rate, frame.pts = rate, (second * 50 + index) * samples
         frame.time_base = Fraction(1, rate)
         for even in resampler.resample(frame):
             target.mux(stream.encode(even))
+
+
+@cache
+def _tone(size: int) -> bytes:
+    return bytes((value * 8) & 0x7F for value in range(size))

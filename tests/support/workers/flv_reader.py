@@ -1,13 +1,18 @@
 """Reads what an RTMP server gives, or any other address that PyAV opens, and tells what was in it."""
 
+import time
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import av.error
 from attrs import define, field
 
 TIMEOUT = 30.0
 """Seconds that a server may be silent."""
+PATIENCE = 60.0
+"""Seconds for a file to grow."""
 
 
 @define
@@ -40,3 +45,17 @@ def read_media(url: str, *, frames: int = 30, kinds: tuple[str, ...] = ("audio",
             if all(heard.frames[each] >= frames for each in kinds):
                 break
     return heard
+
+
+def until_written(file: Path, frames: int) -> Heard:
+    """Wait until a file that is being written holds so many frames of each kind; what was read of it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            heard = read_media(str(file), frames=frames)
+        except (OSError, av.error.FFmpegError):  # it is not there, or holds next to nothing
+            heard = Heard()
+        if heard.frames["video"] >= frames and heard.frames["audio"] >= frames:
+            return heard
+        assert time.monotonic() < deadline, heard
+        time.sleep(0.05)
