@@ -16,11 +16,19 @@ SETTINGS = {"public.address": "127.0.0.1", "public.port": 0, "capture.allow": "1
 WILD = {"urlServer": "", "mediaProviders": "WebRTC,Flash,MSE,WSPlayer", "unknown": "1"}
 
 
+NOTE_STATUSES = """addEventListener("DOMContentLoaded", () => {
+  const status = document.getElementById("status");
+  if (status === null) return;
+  window.shown = [status.textContent];
+  new MutationObserver(() => shown.push(status.textContent)).observe(status, {childList: true});
+})"""
+
+
 @pytest.fixture
 def page(browser: Browser, emptied_server: None) -> Iterator[Page]:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    context.add_init_script(NOTE_STATUSES)
     yield context.new_page()
     context.close()
 
@@ -39,6 +47,11 @@ def moves(player: Page | Frame) -> None:
 
 def state(player: Page, wanted: str) -> None:
     expect(player.locator("#player")).to_have_attribute("data-state", wanted)
+
+
+def has_shown(player: Page, text: str) -> None:
+    """Wait until the player has shown this status, which may be gone again: it tries anew after some seconds."""
+    player.wait_for_function("(text) => shown.some((status) => status.startsWith(text))", arg=text)
 
 
 def test_it_plays_muted_by_itself_and_sounds_stops_and_starts_by_clicks(
@@ -69,11 +82,11 @@ def test_it_waits_for_a_stream_that_is_not_there_and_comes_back_when_it_is(
     page: Page, connected_page: OpenPage, server: ServerProcess
 ) -> None:
     page.goto(url(server, streamName="late", autoplay="1"))
-    expect(page.locator("#status")).to_contain_text("FAILED: Session does not exist")
+    has_shown(page, "FAILED: Session does not exist")
     publication = connected_page().published("late")
     state(page, "playing")
     publication.stop()
-    expect(page.locator("#status")).to_contain_text("FAILED: Stopped by publisher stop")
+    has_shown(page, "FAILED: Stopped by publisher stop")
     connected_page().published("late")
     state(page, "playing")
     moves(page)
@@ -105,7 +118,7 @@ def test_without_a_name_it_says_so(page: Page, server: ServerProcess) -> None:
 
 
 def test_it_shows_a_camera_by_its_name_and_by_its_address(page: Page, server: ServerProcess, tmp_path: Path) -> None:
-    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=20), user="admin", password="s+cret") as camera:
+    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=60), user="admin", password="s+cret") as camera:
         source = {"name": "lobby", "uri": camera.url}
         plain_http.post(server.http_url("/rest-api/source/add"), json=source).raise_for_status()
         page.goto(url(server, streamName="lobby", autoplay="true"))

@@ -41,7 +41,9 @@ def test_the_camera_is_published_and_played(start_page: OpenStartPage) -> None:
     page.publisher.run("news", "PUBLISHING")
     page.player.run("news", "PLAYING")
 
-    assert page.player.wait_for_motion() == page.publisher.wait_for_motion() == {"width": 640, "height": 480}
+    for panel in (page.player, page.publisher):
+        panel.wait_for_motion()
+        panel.wait_for_size(640, 480)
 
     row = page.stream("news", "publish")
     for text in ("PUBLISHING", "VP8 + OPUS", "640\N{MULTIPLICATION SIGN}480", "kbit/s"):
@@ -108,6 +110,7 @@ def test_who_is_quicker_than_the_first_answer_publishes_all_the_same(start_page:
 
     page.page.route("**/page/state?*", hold, times=1)
     page.page.goto(f"{page.address}#try")
+    page.until(lambda: bool(held))
     page.page.locator("#publish .run > button").click()
     expect(page.page.locator("#publish .words")).to_have_text("Connecting to the server.")
     held[0].continue_()
@@ -216,13 +219,13 @@ def test_a_hidden_page_asks_nothing(start_page: OpenStartPage) -> None:
     page = start_page()
     page.page.clock.install()
     asked: list[str] = []
-    page.page.on("request", lambda request: asked.append(request.url))
     set_hidden = """(hidden) => {
       Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
 
     page.page.evaluate(set_hidden, True)
+    page.page.on("request", lambda request: asked.append(request.url))
     page.page.clock.run_for(30_000)
     assert asked == []
     with page.page.expect_request("**/page/state?*"):
@@ -311,8 +314,8 @@ def test_the_focus_stays_in_the_table_when_a_row_goes_before_the_answer_comes(st
     page.page.route("**/rest-api/stream/terminate", hold)
     page.page.get_by_role("tab", name="Streams").click()
     page.stream("news", "play").get_by_role("button", name="Terminate").press("Enter")
-    with page.page.expect_request("**/rest-api/stream/terminate"):
-        page.question.get_by_role("button", name="Terminate 1 stream").press("Enter")
+    page.question.get_by_role("button", name="Terminate 1 stream").press("Enter")
+    page.until(lambda: bool(held))
     answer = held[0].fetch()
     expect(page.streams).to_have_count(1)
 
@@ -363,9 +366,7 @@ def test_a_divider_stands_between_two_choices_or_not_at_all(start_page: OpenStar
 
 
 def test_a_page_from_https_uses_the_secure_socket(start_page: OpenStartPage, server: ServerProcess) -> None:
-    page = start_page(ignore_https_errors=True)
-    page.address = server.https_url()
-    page.open()
+    page = start_page(address=server.https_url(), ignore_https_errors=True)
 
     expect(page.page.locator("#embed")).to_contain_text(server.wss_url())
     page.publisher.run("news", "PUBLISHING")

@@ -1,21 +1,19 @@
 """The server's start page in a real browser, driven by what a person sees: names, labels and texts."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support.browsers.sdk_page import PATIENCE
 from tests.support.network import plain_http
 from tests.support.servers.server_process import ServerProcess
 
-PATIENCE = 60_000
-"""Milliseconds that any one thing may take in a browser on a busy machine."""
-expect.set_options(timeout=PATIENCE)
-
 OpenStartPage = Callable[..., "StartPage"]
-"""Opens a start page; takes the options of a browser context."""
+"""Opens a start page; takes the options of a browser context, and `address`, if that is not the usual one."""
 
 
 @contextlib.contextmanager
@@ -23,9 +21,9 @@ def start_pages(browser: Browser, server: ServerProcess) -> Iterator[OpenStartPa
     """Opens start pages. At the end none may have made an error or a request elsewhere, and the server is empty."""
     pages: list[StartPage] = []
 
-    def open_one(**options: Any) -> StartPage:
+    def open_one(*, address: str | None = None, **options: Any) -> StartPage:
         context = browser.new_context(**options)
-        pages.append(StartPage(context.new_page(), server.http_url()))
+        pages.append(StartPage(context.new_page(), address or server.http_url()))
         pages[-1].open()
         return pages[-1]
 
@@ -159,12 +157,20 @@ class StartPage:
     # -- the keyboard ------------------------------------------------------------------------------
 
     def tab_to(self, target: Locator) -> None:
-        """Press Tab until `target` has the focus."""
+        """Wait until `target` is shown, and press Tab until it has the focus."""
+        expect(target).to_be_visible()
         for _ in range(100):
             if target.evaluate("(element) => element === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"no Tab leads to {target}")
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that the page's own events and requests bring about."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not condition():
+            assert time.monotonic() < deadline, "it does not come"
+            self.page.wait_for_timeout(20)  # only meanwhile are they heard
 
     def _note(self, url: str) -> None:
         if not url.startswith((self.address, "blob:", "data:")):
@@ -174,12 +180,13 @@ class StartPage:
 def wait_for_motion(video: Locator) -> None:
     """Wait until the picture moves."""
     video.evaluate(
-        """(video) => new Promise((resolve, reject) => {
+        """(video, patience) => new Promise((resolve, reject) => {
           const began = video.currentTime;
-          setTimeout(() => reject(new Error("the picture does not move")), 30000);
+          setTimeout(() => reject(new Error("the picture does not move")), patience);
           const look = () => video.currentTime > began + 0.5 && video.videoWidth ? resolve() : setTimeout(look, 20);
           look();
-        })"""
+        })""",
+        PATIENCE,
     )
 
 
@@ -223,11 +230,14 @@ class Panel:
         expect(self.region.locator(".badge")).to_have_text(status)
         expect(self.words).to_contain_text(words)
 
-    def wait_for_motion(self) -> dict[str, Any]:
-        """Wait until the picture moves; its size."""
+    def wait_for_motion(self) -> None:
+        """Wait until the picture moves."""
         wait_for_motion(self.video)
-        size: dict[str, Any] = self.video.evaluate("({videoWidth: width, videoHeight: height}) => ({width, height})")
-        return size
+
+    def wait_for_size(self, width: int, height: int) -> None:
+        """Wait until the picture has this size: a browser that is short of time sends smaller ones meanwhile."""
+        expect(self.video).to_have_js_property("videoWidth", width)
+        expect(self.video).to_have_js_property("videoHeight", height)
 
 
 @define(eq=False)
