@@ -18,6 +18,7 @@ PASSWORD = "1234"
 """The one of the SDK's suite. Each test has accounts of its own: Phone Min's outlive their pages (`keepAlive`)."""
 WATCH = Path(__file__).parent / "site/watch.js"
 EXAMPLES = "/sdk/examples/demo/sip"
+PHONE_MIN = "phone/phone.html"
 MOCHA = """(urlServer) => {
   const hooks = [], tests = [];
   Object.assign(window, {
@@ -89,7 +90,7 @@ class PhonePage:
             self.of(f"#{name}").fill(value)
 
     def shows(self, selector: str, text: str) -> None:
-        expect(self.of(selector)).to_have_text(text, timeout=PATIENCE)
+        expect(self.of(selector)).to_have_text(text)
 
     def hears(self) -> None:
         """Wait until voice goes both ways."""
@@ -112,6 +113,8 @@ def phone_page(browser: Browser, site: str, server: ServerProcess, emptied_serve
         page.add_init_script(path=WATCH)
         page.add_init_script(f"window.SERVER_PORTS = {{ ws: {port} }};")
         page.goto(f"{site}{EXAMPLES}/{address}")
+        if address == PHONE_MIN:  # which loads its parts one after the other, and only then do its buttons anything
+            expect(page.locator("#holdBtn")).to_be_attached()
         return PhonePage(page)
 
     yield open_one
@@ -154,7 +157,7 @@ def test_the_suite_of_the_sdk(browser: Browser, site: str, server: ServerProcess
 
 
 def test_click_to_call_calls_phone_min(phone_page: OpenPhone, sip_port: int, server: ServerProcess) -> None:
-    called = registered(phone_page("phone/phone.html"), "3001", sip_port)
+    called = registered(phone_page(PHONE_MIN), "3001", sip_port)
     caller = phone_page("click-to-call/click-to-call.html")
     caller.of("#sipCredentialsBtn").click()
     caller.fills(callee="3001", **account("3000", sip_port))
@@ -169,7 +172,7 @@ def test_click_to_call_calls_phone_min(phone_page: OpenPhone, sip_port: int, ser
     for button in ("Unhold", "Hold"):
         called.of("#holdBtn").click()
         called.shows("#holdBtn", button)
-        expect(called.of("#holdBtn")).to_be_enabled(timeout=PATIENCE)
+        expect(called.of("#holdBtn")).to_be_enabled()
     caller.of("#callBtn").click()
     caller.shows("#callBtn", "Call")
     called.shows("#callStatus", "FINISH")
@@ -178,7 +181,7 @@ def test_click_to_call_calls_phone_min(phone_page: OpenPhone, sip_port: int, ser
 
 
 def test_phone_ui_calls_and_is_called(phone_page: OpenPhone, sip_port: int) -> None:
-    other = registered(phone_page("phone/phone.html"), "3003", sip_port)
+    other = registered(phone_page(PHONE_MIN), "3003", sip_port)
     page = phone_page("phone-ui/Phone.html")
     page.of(".b-display__header__login").click()
     page.fills(**account("3002", sip_port))
@@ -192,11 +195,11 @@ def test_phone_ui_calls_and_is_called(phone_page: OpenPhone, sip_port: int) -> N
     for each in (page, other):
         each.hears()
     page.of(".voice_call__stop").click()
-    expect(page.of(".voice_call__call__pause")).to_be_visible(timeout=PATIENCE)
+    expect(page.of(".voice_call__call__pause")).to_be_visible()
     page.of(".voice_call__play").click()
-    expect(page.of(".voice_call__call__play")).to_be_visible(timeout=PATIENCE)
+    expect(page.of(".voice_call__call__play")).to_be_visible()
     other.of("#hangupBtn").click()
-    expect(page.of(".voice_call__call")).to_be_hidden(timeout=PATIENCE)
+    expect(page.of(".voice_call__call")).to_be_hidden()
 
     other.fills(callee="3002")
     other.of("#callBtn").click()
@@ -228,14 +231,14 @@ def test_a_backend_gives_the_account_and_decides_who_is_called(
         call={"restOnError": "FAIL", "restPolicy": "OVERWRITE", "restOverwrite": "callee"},
     )
     backend.script("connect", rewrite(**given, restClientConfig=config))
-    called = registered(phone_page("phone/phone.html"), "3005", sip_port)
+    called = registered(phone_page(PHONE_MIN), "3005", sip_port)
     caller = SdkPhone.connect(open_page(), server.ws_url(), appKey="clickToCallApp")
     backend.script("call", deny())
     caller.dials("help")
     caller.told("FAILED")
     backend.script("call", rewrite(callee="3005"))
     caller.dials("help")
-    expect(called.of("#incomingCallAlert")).to_be_visible(timeout=PATIENCE)
+    expect(called.of("#incomingCallAlert")).to_be_visible()
     called.of("#hangupBtn").click()
     caller.told("TRYING", "RING", "FINISH")
     assert PASSWORD not in str(caller.page.run("watch.frames.filter((frame) => !frame.sent)"))

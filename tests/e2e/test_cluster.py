@@ -18,6 +18,8 @@ from tests.support.redis.redis_server import RedisServer
 from tests.support.servers.server_process import ServerProcess, running_server
 
 OpenOn = Callable[[ServerProcess], SdkPage]
+PATIENT: dict[str, object] = {"cluster.answer_timeout": 20_000, "cluster.timeout": 20_000}
+"""Nodes, Redis and browsers share a machine."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def nodes(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServerProcess]]:
-    settings = {"cluster.redis_url": redis.url, "cluster.answer_timeout": 20_000, "cluster.timeout": 20_000}
+    settings = PATIENT | {"cluster.redis_url": redis.url}
     with ExitStack() as stack:
         yield [stack.enter_context(running_server(tmp_path_factory.mktemp("node"), settings)) for _ in range(3)]
 
@@ -143,8 +145,7 @@ def test_what_a_killed_node_published_fails_elsewhere_and_its_names_are_free(
     page_on: OpenOn, nodes: list[ServerProcess], redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     _, b, c = nodes
-    settings = {"cluster.redis_url": redis.url}
-    mortal = ServerProcess(tmp_path_factory.mktemp("mortal"), settings)
+    mortal = ServerProcess(tmp_path_factory.mktemp("mortal"), PATIENT | {"cluster.redis_url": redis.url})
     page = page_on(mortal)
     page.published("film")
     player = page_on(b).played("film")

@@ -3,6 +3,9 @@
 from tests.support.browsers.sdk_page import OpenPage, Seen
 from tests.support.servers.server_process import ServerProcess
 
+SETTINGS = {"play_wait_timeout": 60_000}
+"""Media may come up as slowly as it likes: the limit is for `test_without_media`."""
+
 
 def test_a_publisher_stops_and_its_players_fall(connected_page: OpenPage) -> None:
     publisher, player = connected_page(), connected_page()

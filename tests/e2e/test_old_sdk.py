@@ -2,19 +2,9 @@
 
 import base64
 
-from tests.support.browsers.sdk_page import OLD_SDK, OpenPage, SdkStream
+from tests.support.browsers.sdk_page import OLD_SDK, OpenPage
 
 SETTINGS = {"snapshot.timeout": 30_000}
-
-
-def wait_for_resolution(stream: SdkStream, width: int, height: int) -> None:
-    """Wait until the SDK says that the publisher's picture has this size."""
-    stream.page.wait(
-        "([id, width, height]) => {"
-        "  const known = harness.of(id).stream.videoResolution();"
-        "  return known.width === width && known.height === height; }",
-        [stream.id, width, height],
-    )
 
 
 def test_an_old_page_publishes_and_plays_and_hears_of_sizes_by_status(connected_page: OpenPage) -> None:
@@ -25,11 +15,11 @@ def test_an_old_page_publishes_and_plays_and_hears_of_sizes_by_status(connected_
     publication.wait_for("PUBLISHING")
     playback = page.played("news")
     playback.wait_for("RESIZE")
-    wait_for_resolution(playback, 320, 240)
+    playback.wait_for_resolution(320, 240)
 
     page.resize_canvas(publication, width=480, height=360)
 
-    wait_for_resolution(playback, 480, 360)
+    playback.wait_for_resolution(480, 360)
     assert playback.call("status") == "PLAYING"
     playback.stop()
     playback.wait_for("STOPPED", "Stopped by user")
@@ -58,9 +48,9 @@ def test_old_and_new_pages_play_each_other_and_each_hears_of_sizes_in_its_way(co
 
     new.resize_canvas(painting, width=480, height=360)
 
-    wait_for_resolution(by_old, 480, 360)
-    by_new.wait_for_event("resize")
-    wait_for_resolution(by_new, 480, 360)
+    by_old.wait_for_resolution(480, 360)
+    by_new.wait_for_resize(480, 360)
+    by_new.wait_for_resolution(480, 360)
     assert by_new.call("status") == by_old.call("status") == "PLAYING"
     camera.call("muteAudio")
     of_old.wait_for_event("audioMuted")

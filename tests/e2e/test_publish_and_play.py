@@ -19,7 +19,7 @@ def test_a_stream_of_each_video_codec_is_seen_and_heard(connected_page: OpenPage
     assert publication.measure()["videoCodec"] == codec
     assert publication.history == [Seen("PUBLISHING")]
     assert playback.history == [Seen("PENDING"), Seen("PLAYING")]
-    assert Seen("RESIZE") in playback.told, "SDKs from before June 2022 know the size by this alone"
+    playback.wait_for("RESIZE")  # by which alone SDKs from before June 2022 know the size
 
 
 def test_without_a_wish_of_the_page_the_preferred_codec_is_taken(connected_page: OpenPage) -> None:
@@ -114,8 +114,8 @@ def test_a_picture_that_changes_its_size_does_so_for_its_players(connected_page:
     publisher.resize_canvas(publication, width=480, height=200)
 
     playback.wait_for_size(480, 200)
-    playback.wait_for_event("resize")
-    assert playback.call("videoResolution") == {"width": 480, "height": 200}
+    playback.wait_for_resize(480, 200)
+    playback.wait_for_resolution(480, 200)
     playback.sees()
 
 

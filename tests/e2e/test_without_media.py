@@ -1,8 +1,27 @@
 """Streams whose media never comes up. The page can do nothing about it: only the server's own limits end them."""
 
-from tests.support.browsers.sdk_page import OpenPage, Seen
+from collections.abc import Callable
+
+from tests.support.browsers.sdk_page import OpenPage, SdkPage, SdkStream, Seen
 
 SETTINGS = {"ice_timeout": 4000, "play_wait_timeout": 300}
+TOO_LATE = Seen("FAILED", "Failed by ICE timeout")
+TRIES = 5
+
+
+def live(begin: Callable[[SdkPage, str], SdkStream], page: SdkPage, status: str) -> SdkStream:
+    """A stream `news` whose media comes up: in another try, if a browser without time needs more than the limit."""
+    for _ in range(TRIES):
+        stream = begin(page, "news")
+        page.wait("([id, status]) => harness.reached(id, status)", [stream.id, status])
+        if TOO_LATE not in stream.history:
+            break
+    assert Seen(status) in stream.history, stream.history
+    return stream
+
+
+def published(page: SdkPage) -> SdkStream:
+    return live(SdkPage.publish, page, "PUBLISHING")
 
 
 def test_a_publication_without_media_fails_and_frees_its_name(connected_page: OpenPage) -> None:
@@ -10,15 +29,15 @@ def test_a_publication_without_media_fails_and_frees_its_name(connected_page: Op
     page.hold_answers()
     page.publish("news").wait_for("FAILED", "Failed by ICE timeout")
     page.release_answers()
-    page.published("news")
+    published(page)
 
 
 def test_a_player_without_media_fails_and_the_publisher_goes_on(connected_page: OpenPage) -> None:
     publisher, player = connected_page(), connected_page()
-    publication = publisher.published("news")
+    publication = published(publisher)
     player.hold_answers()
     player.play("news").wait_for("FAILED", "Failed by ICE timeout")
-    publisher.played("news")
+    live(SdkPage.play, publisher, "PLAYING").sees()
     assert publication.history == [Seen("PUBLISHING")]
 
 

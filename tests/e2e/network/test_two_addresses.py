@@ -9,7 +9,7 @@ from tests.support.root import needs_root
 IP = 4
 FIRST, SECOND = "10.77.1.1", "10.77.2.1"
 """In the server's order of preference."""
-SETTINGS = {"ip": f"{FIRST}/10.77.0.1,{SECOND}/10.77.0.1", "ice_keep_alive_timeout": 3_000}
+SETTINGS = {"ip": f"{FIRST}/10.77.0.1,{SECOND}/10.77.0.1", "ice_keep_alive_timeout": 6_000}
 FAR, NEAR = 0.15, 0.005
 WINDOWS = 3
 """Looks at both ways: media may have begun on the one that was nominated last, and its last packets be still there."""
@@ -29,7 +29,8 @@ def test_media_goes_the_way_that_firefox_uses_and_ends_with_it(
     for _ in range(WINDOWS):
         was_used, was_unused = used.to_clients, unused.to_clients
         playback.wait_for_growth(framesDecoded=15, audioPackets=50)
-        if used.to_clients > was_used + 50 and unused.to_clients < was_unused + 5:  # no more than answers to checks
+        came, came_otherwise = used.to_clients - was_used, unused.to_clients - was_unused
+        if came > 50 and came_otherwise * 10 < came:  # no more than answers to checks
             break
     else:
         pytest.fail("media goes the other way too")

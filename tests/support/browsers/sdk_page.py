@@ -110,6 +110,23 @@ class SdkStream:
         """Wait until the picture on the page has this size."""
         self.wait_for_state(width=width, height=height)
 
+    def wait_for_resolution(self, width: int, height: int) -> None:
+        """Wait until the SDK says that the publisher's picture has this size, as the server has told it."""
+        self.page.wait(
+            "([id, width, height]) => {"
+            "  const known = harness.of(id).stream.videoResolution();"
+            "  return known.width === width && known.height === height; }",
+            [self.id, width, height],
+        )
+
+    def wait_for_resize(self, width: int, height: int) -> None:
+        """Wait until an event has told the page that the publisher's picture has this size."""
+        self.page.wait(
+            "([id, width, height]) => harness.eventsOf(id).some(({ type, payload }) => type === 'resize'"
+            "  && payload.streamerVideoWidth === width && payload.streamerVideoHeight === height)",
+            [self.id, width, height],
+        )
+
     def packets_in_one_second(self) -> int:
         """How many packets, other than ICE checks, come within one second of the browser's counters from now on."""
         before = self.measure()

@@ -11,9 +11,9 @@ _INSTALL = """() => {
   const displays = () => ({ localVideoDisplay: harness.newDisplay(), remoteVideoDisplay: harness.newDisplay() });
   const constraints = { audio: true, video: false };
   const adopt = (call) => {
-    phone.call = call;
-    phone.told = [];
-    for (const status of Object.values(CALL_STATUS)) call.on(status, () => phone.told.push(status));
+    const told = []; // its own: the end of the call before may be told only now
+    Object.assign(phone, { call, told });
+    for (const status of Object.values(CALL_STATUS)) call.on(status, () => told.push(status));
     return call;
   };
   const { session } = harness.state;

@@ -128,7 +128,7 @@ class RunningNat:
 
     nat: Nat
     rebind: Callable[[], None]
-    """Gives every client another port, soon."""
+    """Gives every client another port; it has them when this returns."""
 
 
 class PutInBetween(Protocol):
@@ -157,7 +157,7 @@ def nat_in_thread(nat: Nat) -> Iterator[RunningNat]:
     thread.start()
     ready.wait()
     try:
-        yield RunningNat(nat, lambda: tokens[0].run_sync_soon(nat.rebind))
+        yield RunningNat(nat, lambda: trio.from_thread.run_sync(nat.rebind, trio_token=tokens[0]))
     finally:
         tokens[0].run_sync_soon(over.cancel)
         thread.join()
