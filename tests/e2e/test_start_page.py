@@ -146,14 +146,15 @@ def test_a_session_that_does_not_open_says_why(start_page: OpenStartPage, server
     page.errors.clear()
 
 
-def test_names_of_strangers_are_only_text(start_page: OpenStartPage) -> None:
-    name = "<img src=x onerror=alert(1)> \u202eevil"
+def test_names_of_strangers_are_only_text_and_nothing_in_them_is_unseen(start_page: OpenStartPage) -> None:
+    name = "<img src=x onerror=alert(1)> \u202eevil\x07"
+    shown = r"<img src=x onerror=alert(1)> \u202eevil\u0007"
     page = start_page()
     page.publisher.run(name, "PUBLISHING")
 
-    page.stream(name, "publish").get_by_role("button", name="Terminate").click()
+    page.stream(shown, "publish").get_by_role("button", name="Terminate").click()
 
-    expect(page.question).to_contain_text(f"Terminate “{name}”?")
+    expect(page.question).to_contain_text(f"Terminate “{shown}”?")
     page.answer("Cancel")
 
 

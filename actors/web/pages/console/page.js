@@ -77,6 +77,9 @@ const login = startLogin({
   },
   onLeave,
 });
+addEventListener("hashchange", () => {
+  if (!byId("content").hidden) showTab(`${tabOf(location.hash)}-tab`);
+});
 
 // -- what is asked and shown ---------------------------------------------------------------------------------------------
 
@@ -93,6 +96,7 @@ async function ask() {
 const others = (asked) => (asked === "try" ? 60 : 0);
 
 function show({ asked, searched, answers: [latest, figures, own] }) {
+  const isFirst = state === null;
   const updated = state !== null && state.version !== latest.version;
   state = latest;
   tellAnswered();
@@ -101,6 +105,7 @@ function show({ asked, searched, answers: [latest, figures, own] }) {
   overview.show(figures);
   nodes.show(figures.nodes);
   calls.showLine(figures.sip);
+  if (isFirst) byId(`${tab}-tab`).scrollIntoView({ block: "nearest", inline: "nearest" }); // counts have made room
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   if (asked !== tab) return;
   lists[asked]?.show(latest, searched);

@@ -2,6 +2,9 @@
 
 import { masked } from "./masking.js";
 
+/** Controls but the end of a line, and marks that turn the text behind them round. */
+const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 export const byId = (id) => document.getElementById(id);
 
 /** A new element: its properties, then its children (nodes or texts). */
@@ -11,9 +14,13 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Set a text, with URIs masked, only where it differs, so that a selection inside survives and nothing is announced twice. */
+/** A text as people may see it: URIs masked, and what nobody would see, or be misled by, as escapes. */
+export const visible = (text) =>
+  masked(text).replace(UNSEEN, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+
+/** Set a text, made visible, only where it differs, so that a selection inside survives and nothing is announced twice. */
 export function setText(node, text) {
-  const shown = typeof text === "string" ? masked(text) : text;
+  const shown = typeof text === "string" ? visible(text) : text;
   if (node.textContent !== shown) node.textContent = shown;
 }
 

@@ -1,9 +1,8 @@
 /** The tables of streams, sessions and rooms; the server searches, sorts and pages them. */
 
 import { Chart } from "../base/chart.js";
-import { byId, element, setFlag, setText } from "../base/dom.js";
+import { byId, element, setFlag, setText, visible } from "../base/dom.js";
 import { may } from "../base/login.js";
-import { masked } from "../base/masking.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { disconnectRow, endRoomRow, terminateRow } from "./terminate.js";
 import { count, duration, percent, rate, size } from "../base/words.js";
@@ -149,14 +148,14 @@ const streamColumns = ({ watch, open, sparks }) => [
     {
       className: "watch",
       label: "Watch",
-      of: (row) => masked(`Watch ${row.name}`),
+      of: (row) => visible(`Watch ${row.name}`),
       shown: (row) => row.status === "PUBLISHING",
       onClick: (row) => watch(row.name),
     },
     {
       className: "danger",
       label: "Terminate",
-      of: (row) => masked(`Terminate ${row.direction} ${row.name}`),
+      of: (row) => visible(`Terminate ${row.direction} ${row.name}`),
       shown: () => may("operate"),
       onClick: terminateRow,
     },

@@ -1,7 +1,6 @@
 /** Ending streams and sessions: look first, show what would end, ask, act, report. */
 
-import { byId, element, notify, setText } from "../base/dom.js";
-import { masked } from "../base/masking.js";
+import { byId, element, notify, setText, visible } from "../base/dom.js";
 import { focusPlace, giveFocusBack } from "../base/row_focus.js";
 import { matchingStreams, terminateCall, terminateRoom, terminateSessions, terminateStreams } from "../base/rest.js";
 import { count } from "../base/words.js";
@@ -164,7 +163,7 @@ function listed(matched) {
     element(
       "li",
       {},
-      element("span", { className: "name", textContent: masked(stream.name) }),
+      element("span", { className: "name", textContent: visible(stream.name) }),
       badge(stream.status),
       element("span", { className: "quiet", textContent: players(stream) }),
       element("code", { className: "id", textContent: stream.mediaSessionId }),

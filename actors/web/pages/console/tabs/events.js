@@ -1,6 +1,6 @@
 /** The tab of events: reads `/rest-api/events` while it is shown, and lists the latest. */
 
-import { byId, element, setText } from "../base/dom.js";
+import { byId, element, setText, visible } from "../base/dom.js";
 import { LoginNeeded, openEvents } from "../base/rest.js";
 import { clock } from "../base/words.js";
 
@@ -115,7 +115,7 @@ export class Events {
       {},
       element("time", { textContent: fields.time ? clock(fields.time) : "" }),
       element("span", { className: "type", textContent: type }),
-      element("span", { className: "facts", textContent: facts(fields) }),
+      element("span", { className: "facts", textContent: visible(facts(fields)) }),
     );
     line.hidden = !!this.wanted && !line.textContent.toLowerCase().includes(this.wanted);
     this.#list.prepend(line);

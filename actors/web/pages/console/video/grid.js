@@ -1,6 +1,6 @@
 /** The grid of a room: a tile for each stream of the others, and one for each of them who has none. */
 
-import { element, setText } from "../base/dom.js";
+import { element, setText, visible } from "../base/dom.js";
 import { explain } from "../base/words.js";
 
 const MOST = 16;
@@ -59,7 +59,7 @@ class Tile {
     this.stream = stream;
     this.#video = element("video", { autoplay: true, playsInline: true, ariaLabel: `Video of ${login}` });
     this.#words = element("span", { className: "tile-words", textContent: stream === null ? "No video" : "" });
-    const name = element("span", { className: "tile-name", textContent: login });
+    const name = element("span", { className: "tile-name", textContent: visible(login) });
     this.#line = element("li", { className: "tile" }, this.#video, this.#words, name);
     list.append(this.#line);
   }

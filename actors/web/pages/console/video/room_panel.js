@@ -1,7 +1,7 @@
 /** The panel in which one joins a room: video in a grid, and a chat. */
 
 import { capture, release } from "./capture.js";
-import { byId, element, setText } from "../base/dom.js";
+import { byId, element, setText, visible } from "../base/dom.js";
 import { Grid } from "./grid.js";
 import { Panel } from "./panel.js";
 import { Room } from "./room.js";
@@ -138,8 +138,8 @@ export class RoomPanel extends Panel {
 
   #write(from, text) {
     const isAtEnd = this.#log.scrollTop + this.#log.clientHeight >= this.#log.scrollHeight - 4;
-    const name = from ? [element("span", { className: "from", textContent: from }), " "] : [];
-    this.#log.append(element("li", { className: from ? "" : "quiet" }, ...name, text));
+    const name = from ? [element("span", { className: "from", textContent: visible(from) }), " "] : [];
+    this.#log.append(element("li", { className: from ? "" : "quiet" }, ...name, visible(text)));
     if (this.#log.childElementCount > MOST_LINES) this.#log.firstElementChild.remove();
     if (isAtEnd) this.#log.scrollTop = this.#log.scrollHeight;
   }
