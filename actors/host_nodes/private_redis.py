@@ -16,6 +16,7 @@ import trio
 import actors
 from actors.runtime.logs import get_logger
 from actors.storage.state_folder import StateFolder
+from protocol.cluster.redis_url import unix_url
 from protocol.node.restarts import Restarts
 
 PROGRAMS: Final = ("redis-server", "valkey-server")
@@ -52,7 +53,7 @@ class PrivateRedis:
     @property
     def override(self) -> str:
         """The setting by which nodes reach it."""
-        return f"cluster.redis_url=unix://{self._socket}"
+        return f"cluster.redis_url={unix_url(self._socket)}"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep it running until cancelled; started when it answers. Raises RedisMissing before that."""

@@ -11,8 +11,9 @@ User and password before the hosts are for Redis. Those for the Sentinels follow
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -47,6 +48,11 @@ class RedisUrl:
         hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
         scheme = "rediss" if self.tls else "redis"
         return f"{scheme}://{hosts}" if self.service is None else f"{scheme}+sentinel://{hosts}/{self.service}"
+
+
+def unix_url(path: Path) -> str:
+    """The URL of a Redis with this socket, whatever characters are in the path."""
+    return f"unix://{quote(str(path))}"
 
 
 def parse_redis_url(text: str) -> RedisUrl:

@@ -1,11 +1,12 @@
 """Where Redis is, as the setting says it."""
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from config.loading import SettingsError, load_settings
-from protocol.cluster.redis_url import RedisUrl, parse_redis_url
+from protocol.cluster.redis_url import RedisUrl, parse_redis_url, unix_url
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,12 @@ def test_a_password_that_ends_the_address_is_to_be_encoded(password: str, form: 
 def test_an_ipv6_address_has_brackets() -> None:
     with pytest.raises(ValueError, match=r"without brackets: \[::1\]:6379$"):
         parse_redis_url("redis://::1:6379")
+
+
+@pytest.mark.parametrize("path", ["/run/redis.sock", "/a b/100%/c?d=e#f,g/\u00e9.sock"])
+def test_any_path_of_a_socket_can_be_in_a_url(path: str) -> None:
+    loaded = load_settings(f"cluster.redis_url = {unix_url(Path(path))}\n")
+    assert loaded.settings.cluster_redis_url == RedisUrl(path=path)
 
 
 def test_the_password_is_never_shown() -> None:
