@@ -139,11 +139,6 @@ class Beat:
     members: tuple[Member, ...]
 
 
-def member_name(node: str, epoch: int) -> str:
-    """How a member is written."""
-    return f"{node}/{epoch}"
-
-
 def node_of(member: str) -> str:
     """The permanent part of a member's name."""
     return member.rpartition("/")[0]

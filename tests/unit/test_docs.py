@@ -125,7 +125,8 @@ def _prose(page: Path) -> str:
 def _is_a_program(name: str) -> bool:
     """Whether the name is one of a module of the project."""
     path = ROOT.joinpath(*name.split("."))
-    return path.is_dir() or path.with_suffix(".py").exists()
+    files = (path.with_suffix(".py"), path / "__init__.py", path / "__main__.py")
+    return any(file.exists() for file in files)
 
 
 def _is_a_source(name: str) -> bool:

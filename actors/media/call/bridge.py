@@ -28,10 +28,9 @@ class CallEnd(VoiceSink, Protocol):
 
 
 class Bridge:
-    """See above. `untranslated` counts packets in a format that the other side does not take."""
+    """See above. Packets in a format that the other side does not take go nowhere."""
 
     def __init__(self, page: CallEnd, leg: RtpLeg, codecs: CallCodecs) -> None:
-        self.untranslated = 0
         self._page, self._leg, self._codecs = page, leg, codecs
         self._to_phone: Conversions = {}
         self._to_page: Conversions = {}
@@ -99,8 +98,6 @@ class Bridge:
 
     def _pass(self, to: VoiceSink, conversions: Conversions, header: RtpHeader, body: bytes, now: float) -> None:
         conversion = conversions.get(header.payload_type)
-        if conversion is None:
-            self.untranslated += 1
-            return
-        table = conversion.table
-        to.send(header, body if table is None else body.translate(table), conversion.codec, now)
+        if conversion is not None:
+            table = conversion.table
+            to.send(header, body if table is None else body.translate(table), conversion.codec, now)

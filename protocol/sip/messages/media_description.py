@@ -22,9 +22,6 @@ MAX_LINES: Final = 1_000
 MAX_SECTIONS: Final = 16
 MAX_FORMATS: Final = 64
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT"
-COMFORT_NOISE: Final = "CN"
-NOT_AUDIO: Final = frozenset({TELEPHONE_EVENT, COMFORT_NOISE})
-"""Formats that go along with a codec."""
 SUITES: Final = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 KEY_BYTES: Final = 30
 """Master key and salt of both suites (RFC 4568 section 6.2)."""
@@ -69,11 +66,6 @@ class AudioDescription:
     @property
     def is_secure(self) -> bool:
         return self.protocol in _SECURE
-
-    @property
-    def speech(self) -> tuple[Codec, ...]:
-        """The codecs that carry sound."""
-        return tuple(codec for codec in self.codecs if codec.name not in NOT_AUDIO)
 
 
 @frozen(kw_only=True)

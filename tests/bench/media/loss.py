@@ -14,16 +14,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 from attrs import frozen
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM, FLAGS, SiteHandler
+from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
 from tests.support.browsers.sdk_page import SdkPage, SdkStream
 from tests.support.network.lossy_relay import LossyRelay, Network
 from tests.support.servers.server_process import ServerProcess, running_server
@@ -166,25 +163,13 @@ def _open_page(browser: Browser, site: str, server: ServerProcess) -> SdkPage:
 
 
 @contextmanager
-def _site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), SiteHandler) as httpd:
-        thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="site")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        finally:
-            httpd.shutdown()
-            thread.join()
-
-
-@contextmanager
 def _rig(seed: int) -> Iterator[Rig]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(running_server(folder, {"ip": f"{RELAY}/{SERVER}"}))
         ((_, port),) = ((one.host, one.port) for one in server.addresses["media"])
         relay = stack.enter_context(LossyRelay((RELAY, port), (SERVER, port), seed=seed))
-        site = stack.enter_context(_site())
+        site = stack.enter_context(serving_site())
         runner = stack.enter_context(sync_playwright())
         browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         stack.callback(browser.close)

@@ -18,7 +18,7 @@ import trio
 
 from actors.cluster.registry.registry import PUBLICATIONS, RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimSpace, Holder
-from protocol.cluster.members import LEASE, SWEEP_AFTER, Beat, Member, MemberInfo, member_name
+from protocol.cluster.members import LEASE, SWEEP_AFTER, Beat, Member, MemberInfo
 from protocol.cluster.scripts import LOG_PAGE, MAX_LOG, Joined, LogEntry, Sent, log_order
 from tests.support.redis.memory_rows import MemoryRowRegistry, MemoryRows
 
@@ -122,7 +122,7 @@ class MemoryRedis:
         for member, (known, _) in list(self.infos.items()):
             if member.startswith(f"{node}/") and known == place:
                 self.leave(member)
-        member = member_name(node, self.epoch)
+        member = f"{node}/{self.epoch}"
         self.leases[member] = self.now_ms + lease_ms
         self.infos[member] = place, info
         return Joined(member=member, now_ms=self.now_ms)
