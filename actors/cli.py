@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from attrs import frozen
 
+from actors.settings.settings_source import SettingsSource
 from actors.storage.default_paths import default_config_file, default_state_folder
-from actors.storage.settings_source import SettingsSource
 from config.doctor import Finding, Level, examine, worst
 from config.loading import LoadedSettings, SettingsError
 from config.render import effective_file

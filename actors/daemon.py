@@ -19,7 +19,7 @@ from actors.runtime import logs, signals
 from actors.runtime.huge_pages import keep_in_huge_pages
 from actors.runtime.loop_clock import LoopClock
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
-from actors.storage.reload import Reloader
+from actors.settings.reload import Reloader
 from actors.storage.remedies import in_words
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.doctor import SPARE_DESCRIPTORS

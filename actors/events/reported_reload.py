@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from attrs import evolve, field, frozen
 
 from actors.events.event_log import EventLog
-from actors.storage.reload import ReloadReport
+from actors.settings.reload import ReloadReport
 from config.loading import SettingsError
 from config.settings import Settings
 from protocol.metrics.reload_counts import ReloadCounts

@@ -24,8 +24,8 @@ from actors.operator.server import serve_lines
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.service_manager import ServiceManager, ServiceReport
 from actors.runtime.signals import MEANINGS, Meaning, name_of
+from actors.settings.settings_source import SettingsSource
 from actors.storage.failing_nodes import FailingNodes
-from actors.storage.settings_source import SettingsSource
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.loading import SettingsError
 from config.settings import Settings

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from actors.storage.reload import ReloadReport
+from actors.settings.reload import ReloadReport
 from actors.web.api.server.administration import Reload
 
 

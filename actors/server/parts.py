@@ -37,7 +37,7 @@ from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.gateway import Endpoint, Gateway
 from actors.session.requests.debug_reports import DebugReports
-from actors.storage.reload import Reloader, reload_by
+from actors.settings.reload import Reloader, reload_by
 from actors.storage.report_folder import ReportFolder
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices

@@ -28,7 +28,7 @@ from actors.server.opening import CannotStart
 from actors.server.parts import Parts
 from actors.server.web import serve_web
 from actors.session import VideoRates, video_rate_pages
-from actors.storage.reload import Reloader
+from actors.settings.reload import Reloader
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.stream import Stream
 from actors.stream.keep_alive_schedule import StreamKeepAlive

@@ -1,1 +1,1 @@
-"""What is kept on disk: the state folder, applications, certificates; and what is checked before a start."""
+"""What is kept on disk: the state folder, applications, certificates."""

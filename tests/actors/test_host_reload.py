@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from actors.server.host_reload import HostReload
-from actors.storage.reload import ReloadReport
+from actors.settings.reload import ReloadReport
 
 REPORT = ReloadReport(taken=(), waiting=(), warnings=())
 NOBODY = 1 << 30

@@ -13,7 +13,7 @@ from actors.events.event_log import EventLog
 from actors.events.reported_reload import ReportedReload
 from actors.metrics.drop_watch import watch_media_drops
 from actors.node.drain import Drain, Empty
-from actors.storage.reload import ReloadReport, no_reload
+from actors.settings.reload import ReloadReport, no_reload
 from config.apps import App, AppTable
 from config.changes import SettingChange
 from config.loading import SettingsError

@@ -15,8 +15,8 @@ from actors.operator.commands.server import ServerCommands
 from actors.operator.commands.sources import SourceDesk
 from actors.operator.commands.spool import SpoolCommands
 from actors.operator.commands.watch import NodeFacts, WatchCommands
+from actors.settings.reload import ReloadReport
 from actors.storage.app_store import AppStore
-from actors.storage.reload import ReloadReport
 from actors.storage.source_store import SourceStore
 from protocol.cluster.members import MemberInfo
 

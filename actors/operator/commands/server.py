@@ -6,7 +6,7 @@ from attrs import frozen
 
 from actors.node.drain import NotDrainable
 from actors.node.ports.drain import DrainPort
-from actors.storage.reload import ReloadReport
+from actors.settings.reload import ReloadReport
 from config.changes import SettingChange
 from config.loading import SettingsError
 from protocol.common.durations import shown_duration

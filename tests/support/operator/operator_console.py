@@ -33,10 +33,10 @@ from actors.operator.commands.spool import SpoolCommands
 from actors.operator.commands.watch import NodeFacts, WatchCommands
 from actors.operator.server import serve_operator
 from actors.runtime.overload import Overload
+from actors.settings.reload import no_reload
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
-from actors.storage.reload import no_reload
 from actors.storage.source_store import SourceStore, open_source_store
 from config.settings import Settings
 from config.tables.sources_file import write_sources

@@ -12,8 +12,8 @@ from actors.host_nodes import parent
 from actors.host_nodes.node_process import NodePlan, NodeProcess
 from actors.host_nodes.parent import Nodes, NodesFailed
 from actors.runtime.service_manager import ServiceManager
+from actors.settings.settings_source import SettingsSource
 from actors.storage.failing_nodes import FailingNodes
-from actors.storage.settings_source import SettingsSource
 from actors.storage.state_folder import StateFolder
 from tests.support.nurseries import plain_nursery
 from tests.support.servers.server_process import FREE_PORTS, POLL

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from actors.cli import read_command_line
-from actors.storage import start_checks
+from actors.settings import start_checks
 from actors.storage.certificate import self_signed
 from config.apps import default_table
 from config.tables.apps_file import write_apps

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from actors.node.drain import NotDrainable
 from actors.node.ports.drain import DrainPort
-from actors.storage.reload import ReloadReport
+from actors.settings.reload import ReloadReport
 from actors.web.api.routes import ApiRoute, Endpoint, changing_route
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import JsonAnswer

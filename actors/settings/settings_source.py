@@ -4,9 +4,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from actors.settings.start_checks import StartChecks
 from actors.storage.account_store import read_account_file, utc_day
 from actors.storage.default_paths import default_config_file
-from actors.storage.start_checks import StartChecks
 from actors.storage.state_folder import StateFolder
 from config.loading import LoadedSettings, SettingsError, load_settings
 from config.rest_auth import exposure_faults

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.net.network_interfaces import machine_addresses
+from actors.settings.loose_ends import LooseEnds
 from actors.storage.account_store import read_account_file, utc_day
 from actors.storage.app_store import read_app_file
-from actors.storage.loose_ends import LooseEnds
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from actors.net.tcp_listeners import ListenerError
 from actors.runtime.logs import get_logger
 from actors.runtime.service_manager import ServiceManager
-from actors.storage.settings_source import CheckedSettings, SettingsSource
+from actors.settings.settings_source import CheckedSettings, SettingsSource
 from config.changes import SettingChange, SettingChanges, changes_between
 from config.live import Live
 from config.loading import Given, LoadedSettings, SettingsError
