@@ -13,7 +13,7 @@ from tests.support.cluster.parted_nodes import Parted, parted
 from tests.support.session.wcs_client import PATIENCE
 
 quick_leases = cluster_times.quick_leases
-ANSWER_TIMEOUT = 0.3
+ANSWER_TIMEOUT = 1.5
 """Nobody is waited for who is there."""
 PLAYERS = {"name": "news", "published": False}
 
