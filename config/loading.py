@@ -17,6 +17,8 @@ from protocol.common.suggestions import nearest
 from protocol.rest.resources.data import ENVELOPE
 
 DEFAULT = "default"
+MASK = "********"
+"""What is shown in the place of a secret."""
 COMMAND_LINE = "--set"
 
 
@@ -125,6 +127,9 @@ class _SettingsReader:
         """Each attribute and its value; in the order of the lines, so that what is wrong is told in that order."""
         for key, known in sorted(TABLE.items(), key=lambda item: _line_of(self.given[item[0]])):
             given = self.given[key]
+            if known.is_secret and given.text == MASK:
+                self._refuse(key, f"{MASK!r} only stands for a secret, as --print-config shows it; write the secret")
+                continue
             try:
                 yield known.attribute, known.kind.read(given.text)
             except ValueError as error:
@@ -189,7 +194,7 @@ def _line_of(given: Given) -> float:
 
 def shown(known: Setting, text: str) -> str:
     """The text of a value as it may be printed: a secret is masked."""
-    return "********" if known.is_secret and text else text
+    return MASK if known.is_secret and text else text
 
 
 def _overlap(one: str | None, other: str | None) -> bool:

@@ -10,7 +10,7 @@ from protocol.node.server_events import EventFilter, ServerEvent
 from protocol.operator.grammar import CommandError, Words
 from protocol.operator.messages import Row
 from protocol.rest.errors import RestError
-from protocol.rest.resources.events import parse_watch
+from protocol.rest.resources.events import CONDITIONS, parse_watch
 
 MOST_SHOWN = 1000
 """Events that one answer may hold."""
@@ -68,7 +68,7 @@ def _filter(words: Words) -> EventFilter:
             raise CommandError(f"{name[:64]} is given twice")
         given[name] = [each for each in value.split(",") if each] if name == "types" else value
     try:
-        return parse_watch(given, apps=None)
+        return parse_watch(given, apps=None, table=CONDITIONS)
     except RestError as error:
         raise CommandError(error.message) from None
 

@@ -49,7 +49,7 @@ class RequestHead:
 
     @property
     def path(self) -> str:
-        """The percent-decoded path; invalid UTF-8 becomes U+FFFD."""
+        """The percent-decoded path."""
         return unquote(self.raw_path.decode("ascii"))
 
 
@@ -213,6 +213,7 @@ def _request_head(event: h11.Request, scheme: str) -> RequestHead:
     method, target = event.method.decode("ascii"), event.target.decode("ascii")
     if "#" in target:
         raise bad_request("malformed request: its target has a fragment")
+    _check_encoding(target.partition("?")[0])
     if target.startswith("/") or (target == "*" and method == "OPTIONS"):
         path, _, query = target.partition("?")
     else:
@@ -225,6 +226,14 @@ def _request_head(event: h11.Request, scheme: str) -> RequestHead:
         version="1.0" if version == "1.0" else "1.1",
         headers=headers,
     )
+
+
+def _check_encoding(path: str) -> None:
+    """A name in it would be another one if its bytes were replaced."""
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise bad_request("malformed request: its path is not UTF-8") from None
 
 
 def _absolute(target: str, scheme: str) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 GAP = "  "
 LONGEST_CUT = 36
 """Characters of a cell that is cut: a UUID is shown whole."""
+_PLAIN = re.compile(r"[^\s\"=]+")
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -36,11 +37,18 @@ def render(rows: Sequence[Mapping[str, Any]], width: int | None, *, cuts: bool =
 
 
 def render_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each row: its first two values, and the others by name."""
+    """A line for each row: its first two values, and the others by name, in quotes where they hold blanks."""
     for row in rows:
         (_, first), (_, second), *others = row.items()
-        named = [f"{name}={_text(value)}" for name, value in others if value is not None]
+        named = [f"{name}={_quoted(_text(value))}" for name, value in others if value is not None]
         yield " ".join([_text(first), _text(second), *named])
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    inside = text.replace('"', r"\"")
+    return f'"{inside}"'
 
 
 def printable(text: str) -> str:

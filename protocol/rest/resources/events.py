@@ -13,11 +13,13 @@ TYPES: Final = Field("types", TEXTS, "types of events, or groups such as `stream
 APP_KEY: Final = Field("appKey", TEXT, "only events of this application")
 NAME: Final = Field("name", TEXT, "only events about streams of this name")
 WATCH: Final = FieldTable(TYPES, APP_KEY, NAME, SCOPE, noun="query parameter")
+CONDITIONS: Final = FieldTable(*WATCH.fields.values(), noun="condition")
+"""The same for commands."""
 
 
-def parse_watch(given: Mapping[str, Any], *, apps: frozenset[str] | None) -> EventFilter:
-    """What the reader wants, and may see. RestError (400) for a type that there is not."""
-    values = WATCH.read(given)
+def parse_watch(given: Mapping[str, Any], *, apps: frozenset[str] | None, table: FieldTable = WATCH) -> EventFilter:
+    """What the reader wants, and may see. RestError (400) for a type that there is not. `table`: what it is read by."""
+    values = table.read(given)
     types = values[TYPES] or None
     for pattern in types or ():
         if not any(fnmatchcase(known, pattern) for known in EventType):

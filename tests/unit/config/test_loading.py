@@ -140,6 +140,15 @@ def test_hooks_are_signed_with_a_key() -> None:
     assert "1234567890" not in repr(loaded.settings) + effective_file(loaded.given)
 
 
+def test_the_mask_of_a_secret_is_no_secret() -> None:
+    printed = effective_file(load_settings("rest_hook_secret_key=abc\nrest_hook_send_hash=true").given)
+    (fault,) = faults(printed)
+    assert fault.endswith(
+        "rest_hook_secret_key: '********' only stands for a secret, as --print-config shows it; write the secret"
+    )
+    assert load_settings(printed.replace("key=********", "key=abc")).settings.rest_hook_secret_key == "abc"
+
+
 def test_insecure_tls_is_loud() -> None:
     assert load_settings("rest_insecure_tls=true").warnings[0].startswith("rest_insecure_tls: ")
 

@@ -83,6 +83,7 @@ def test_a_reason_and_a_ban() -> None:
         ("show streams --sort nmae", "show streams: --sort must be one of name, "),
         ("show registrations state=lost", "show registrations: state must be registering or "),
         ("show sessions name=x", "show sessions: unknown condition 'name'"),
+        ("show events nam=x", "show events: unknown condition 'nam' (did you mean 'name'?); known here: appKey, "),
         ("remove bans", "remove bans: say which bans to lift, as FIELD=VALUE"),
         ("terminate", "terminate: give either conditions or --all"),
         ("terminate --yes", "terminate: give either conditions or --all"),

@@ -1,6 +1,6 @@
 """How answers are shown: whole where a program reads them, and fitted where a person does."""
 
-from actors.operator.wcs.tables import render
+from actors.operator.wcs.tables import render, render_lines
 
 LONG = "http://" + "a" * 300 + ".example/"
 ROWS = [
@@ -14,6 +14,20 @@ def test_a_table_has_aligned_columns() -> None:
         "NAME     REST PASSWORD  OWNER  METHODS",
         "shop     yes            -      connect, playStream",
         "магазин  no             me     -",
+    ]
+
+
+def test_no_value_of_a_line_can_be_taken_for_others() -> None:
+    names = ["news", "a status=FAILED", 'b" c', "", "\x1b x"]
+    lines = render_lines(
+        [{"time": "12:00", "type": "stream.status", "name": name, "published": True} for name in names]
+    )
+    assert [line.removeprefix("12:00 stream.status ").removesuffix(" published=yes") for line in lines] == [
+        "name=news",
+        'name="a status=FAILED"',
+        r'name="b\" c"',
+        "name=-",
+        r'name="\x1b x"',
     ]
 
 

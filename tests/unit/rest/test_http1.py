@@ -82,7 +82,7 @@ def test_requests_that_come_together_are_read_one_after_the_other() -> None:
         ("/a%20b?c=d?e", "/a b", b"c=d?e", b"other:1"),
         ("/", "/", b"", b"other:1"),
         ("//x//", "//x//", b"", b"other:1"),
-        ("/%ff", "/\ufffd", b"", b"other:1"),
+        ("/%c3%bf", "/\u00ff", b"", b"other:1"),
         ("http://localhost:8081/a?b", "/a", b"b", b"localhost:8081"),
         ("HTTP://[::1]:80", "/", b"", b"[::1]:80"),
         ("http://localhost?b", "/", b"b", b"localhost"),
@@ -156,6 +156,12 @@ def test_methods_keep_their_case() -> None:
 )
 def test_what_two_servers_might_read_differently_is_refused(data: bytes, status: int) -> None:
     assert status_of(data) == status
+
+
+@pytest.mark.parametrize("text", ["/%ff", "/whip/a%c3?x", "http://localhost/%ed%a0%80"])
+def test_a_path_that_is_not_utf_8_is_refused(text: str) -> None:
+    with pytest.raises(RestError, match="its path is not UTF-8"):
+        read(target(text))
 
 
 def test_letters_that_were_typed_into_a_url_are_told() -> None:
