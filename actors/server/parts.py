@@ -30,8 +30,7 @@ from actors.operator.commands.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.server.call_parts import call_control, open_call_desk, open_parking
-from actors.server.calls import open_sip
+from actors.server.calls import call_control, open_call_desk, open_parking, open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
