@@ -51,6 +51,7 @@ def guides(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> I
         (page,) = PAGE.findall((ROOT / guide).read_text())
         assert page.count(WHERE) == 1
         (folder / f"{name}.html").write_text(page.replace(WHERE, server.ws_url()))
+    (folder / "blank.html").write_text("<!doctype html>")
     sdk = folder / "node_modules/@flashphoner/websdk"
     sdk.parent.mkdir(parents=True)
     sdk.symlink_to(SDKS["sdk"])
@@ -103,6 +104,20 @@ def test_the_viewer_waits_for_its_stream_and_comes_back(visit: Open) -> None:
         expect_picture(viewer, "#theirs")
         publisher.context.close()
         expect(says).not_to_have_text("playing", timeout=PATIENCE)
+
+
+def test_the_lines_of_the_whip_guide_publish_without_the_sdk(visit: Open, server: ServerProcess) -> None:
+    (lines,) = re.findall(r"^```js\n(.*?)^```$", (ROOT / "docs/whip.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert "https://HOST:8444/whip/NAME" in lines
+    lines = lines.replace("https://HOST:8444", server.http_url("")).replace("NAME", "room2")
+    viewer, publisher = visit("viewer"), visit("blank")
+    publisher.evaluate(f"async () => {{ {lines} window.session = session; }}")
+    expect(viewer.locator("#says")).to_have_text("playing", timeout=PATIENCE)
+    expect_picture(viewer, "#theirs")
+    headers = {"Authorization": "Bearer TOKEN"}
+    ended = publisher.evaluate("async (headers) => (await fetch(session, {method: 'DELETE', headers})).status", headers)
+    assert ended == 200
+    expect(viewer.locator("#says")).not_to_have_text("playing", timeout=PATIENCE)
 
 
 @pytest.mark.slow
