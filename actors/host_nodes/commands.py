@@ -75,7 +75,7 @@ class NodeCommands:
         else:
             answer = await self._ask_one(self._place(node), passed_on, words)
         if words[:2] == ["show", "nodes"] and answer.get("ok"):
-            answer = {**answer, "message": self._told()}
+            answer = {**answer, "message": "\n".join(filter(None, (answer.get("message"), self._told())))}
         text = json.dumps(answer).encode() + b"\n"
         return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 

@@ -137,6 +137,7 @@ class Parts:
             sources=self.opened.sources,
             drains=self.drains,
             other_nodes=self._other_nodes,
+            degraded=self._degraded,
         )
 
     @property

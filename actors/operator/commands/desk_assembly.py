@@ -33,6 +33,7 @@ def make_desk(
     sources: SourceStore,
     drains: DrainPort,
     other_nodes: Callable[[], Iterable[MemberInfo]] = tuple,
+    degraded: Callable[[], Iterable[str]] = tuple,
 ) -> CommandDesk:
     """The desk of a whole server. `page_url`: the address of the start page, for people."""
     facts = NodeFacts(
@@ -41,6 +42,7 @@ def make_desk(
         sessions=lambda: parts.supervisor.session_count,
         overload=parts.overload,
         others=other_nodes,
+        degraded=degraded,
     )
     return CommandDesk(
         apps=apps,

@@ -212,9 +212,12 @@ class LiveCommands:
     async def _preview(self, command: TerminateStreams) -> Answer:
         """What would be stopped: how many, for the question; in a dry run, which."""
         if not command.dry_run:
-            count = (await self.node.find(command.filter, NOTHING, traffic=False)).total
-            question = f"stop {counted(count, 'stream')}?"
-            return NotDone(error=ErrorKind.UNCONFIRMED, message=question) if count else _refused(NO_STREAM, {})
+            found = await self.node.find(command.filter, NOTHING, traffic=False)
+            if not found.total:
+                return _refused(NO_STREAM + _told_silent(found.coverage), {})
+            silent = _silent(found.coverage)
+            question = f"stop {counted(found.total, 'stream')}{silent and f' ({silent})'}?"
+            return NotDone(error=ErrorKind.UNCONFIRMED, message=question)
         answer = await self.node.terminate(command.filter, BY_OPERATOR, dry_run=True, deadline=math.inf)
         facts = {"filter": given_conditions(command.filter), "matched": answer.count, "dry_run": True}
         if not answer.count:
@@ -245,9 +248,10 @@ async def _list(
     rows: Sequence[Row] = await _made(found.items, make_row)
     if command.order:
         rows = command.page.of(command.order.of(rows))
-    message = "" if len(rows) == found.total else f"{len(rows):,} of {counted(found.total, noun)}"
+    shown = "" if len(rows) == found.total else f"{len(rows):,} of {counted(found.total, noun)}"
     if not found.total:
-        message = f"no {noun}s"
+        shown = f"no {noun}s"
+    message = "; ".join(filter(None, (shown, _silent(found.coverage))))
     return Done(message=message, columns=() if command.detail else columns, rows=rows)
 
 
@@ -273,13 +277,19 @@ def _refused(message: str, facts: Mapping[str, object]) -> NotDone:
     return NotDone(error=ErrorKind.REFUSED, message=message, facts=facts)
 
 
-def _told_silent(coverage: Coverage | None) -> str:
-    """That nodes of the cluster may have more streams, if some do not answer."""
+def _silent(coverage: Coverage | None) -> str:
+    """That nodes of the cluster may have more, if some do not answer; else nothing."""
     if coverage is None or coverage.is_complete:
         return ""
     if coverage.is_cut_off:
-        return "; this is this node alone, for Redis does not answer"
-    return f"; {counted(len(coverage.silent), 'node')} of {coverage.asked} did not answer"
+        return "this is this node alone, for Redis does not answer"
+    return f"{counted(len(coverage.silent), 'node')} of {coverage.asked} did not answer"
+
+
+def _told_silent(coverage: Coverage | None) -> str:
+    """The same behind something else."""
+    silent = _silent(coverage)
+    return f"; {silent}" if silent else ""
 
 
 def _ban_facts(kick: Kick | None) -> dict[str, object]:

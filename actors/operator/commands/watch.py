@@ -50,6 +50,8 @@ class NodeFacts:
     overload: Overload
     others: Callable[[], Iterable[MemberInfo]] = tuple
     """The other nodes of a cluster, as each told of itself last."""
+    degraded: Callable[[], Iterable[str]] = tuple
+    """What does not work here, as `/readyz` tells it."""
     started: float = field(factory=time.time)
     """Seconds since the epoch."""
     _process: psutil.Process = field(factory=psutil.Process)
@@ -115,7 +117,8 @@ class WatchCommands:
             case ShowHooks(apps=apps):
                 return self._show_hooks(apps)
             case ShowNodes():
-                return Done(rows=[self.node.row(), *map(_other_row, self.node.others())], columns=NODE_COLUMNS)
+                rows = [self.node.row(), *map(_other_row, self.node.others())]
+                return Done(rows=rows, columns=NODE_COLUMNS, message="; ".join(self.node.degraded()))
 
     # -- events --------------------------------------------------------------------------------------------------------
 

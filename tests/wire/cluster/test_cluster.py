@@ -122,6 +122,16 @@ async def test_streams_go_on_without_redis_and_are_registered_again(tmp_path: Pa
         assert (news.statuses, fresh.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
 
 
+async def test_a_name_that_is_played_from_another_node_is_known_to_be_taken_while_redis_is_away(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        news = await pair.one.publish("news")
+        player = await pair.two.play("news")
+        pair.redis.kill()
+        assert await refused(pair.two, "publishStream", "news") == "Stream name is already in use"
+        news.send_key_frame(b"still here")
+        await player.until_media(lambda packet: b"still here" in packet.payload)
+
+
 async def _is_held(server: FullServer, names: int) -> bool:
     table = cluster_of(server).names.table
     return len(table) == names and not table.unconfirmed
