@@ -223,6 +223,13 @@ class Cluster:
         """All members alive, as far as this node knows, this one included."""
         return () if self.membership.view is None else tuple(self.membership.view.members.values())
 
+    @property
+    def hindrance(self) -> str | None:
+        """In a word, why no page is to be sent here although this node serves; None: nothing hinders."""
+        if self.membership.is_superseded:
+            return "superseded"
+        return "unheard" if self.hearing.is_deaf else None
+
     def faults(self) -> Iterator[str]:
         """What does not work."""
         if not self.membership.is_up:

@@ -32,6 +32,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.server.calls import call_control, open_call_desk, open_parking, open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
+from actors.server.condition import Condition
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.gateway import Endpoint, Gateway
@@ -42,7 +43,6 @@ from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.snapshots import StreamSnapshots
-from actors.web.api.server.health import Readiness
 from actors.workers.capturing.source_access import SourceAccess
 from actors.workers.pushing.pushes import Pushes
 from actors.workers.recording.record_groups import RecordGroups
@@ -54,7 +54,6 @@ from config.settings import Settings
 from config.version import VERSION
 from protocol.cluster.members import MemberInfo
 from protocol.metrics.actor_counts import ActorCounts
-from protocol.node.server_state import ServerState
 
 log = get_logger("server")
 
@@ -78,9 +77,12 @@ class Parts:
         self.drain = Drain(self.supervisor, opened.events)
         self._process, self._started = psutil.Process(), time.time()
         self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
-        self.data = DataDelivery(self.node_id, self.supervisor)
-        self.stream_events = StreamEventDelivery(self.supervisor)
+        self.data, self.stream_events = (
+            DataDelivery(self.node_id, self.supervisor),
+            StreamEventDelivery(self.supervisor),
+        )
         self.clustered = self._open_cluster()
+        self.condition = Condition(self.drain, self.clustered, opened.host_nodes)
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
         self.recordings = Recordings(settings, state.records_path, time.time, beside=opened.beside)
         self.record_groups = RecordGroups(self.recordings, settings, time.time)
@@ -102,18 +104,6 @@ class Parts:
         self.node: NodeControl = self.local if self.clustered is None else self.clustered.control
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         follow(settings, self._adopt)
-
-    def readiness(self) -> Readiness:
-        """Whether a load balancer may send clients here."""
-        missing = () if self.drain.state is ServerState.SERVING else (self.drain.state,)
-        return Readiness(missing=missing, degraded=tuple(self._degraded()))
-
-    def _degraded(self) -> Iterator[str]:
-        """What does not work, while clients are served."""
-        if self.clustered is not None:
-            yield from self.clustered.cluster.faults()
-        if self.opened.host_nodes is not None:
-            yield from (f"node {node} ends again and again" for node in self.opened.host_nodes.failing())
 
     def command_desk(self) -> CommandDesk:
         """Answers the operator's commands."""
@@ -137,7 +127,7 @@ class Parts:
             sources=self.opened.sources,
             drains=self.drains,
             other_nodes=self._other_nodes,
-            degraded=self._degraded,
+            degraded=self.condition.degraded,
         )
 
     @property
@@ -197,7 +187,7 @@ class Parts:
         return MemberInfo(
             node_id=self.node_id,
             version=VERSION,
-            state=self.drain.state,
+            state=self.condition.state,
             host=self.settings.cluster_address or self.node_id.partition("@")[2],
             ws=listeners.bound("ws")[1],
             wss=listeners.bound("wss")[1],
@@ -288,7 +278,7 @@ class Parts:
             decoder=self.decoder,
             outboxes=self.outboxes,
             access=lambda: {**access.statistics(), "audit_lost": audit.lost},
-            is_ready=lambda: self.readiness().ready,
+            is_ready=lambda: self.condition.readiness().ready,
             cluster=None if self.clustered is None else self.clustered.statistics,
             relays=None if self.clustered is None else self.clustered.relays.statistics,
         )

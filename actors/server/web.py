@@ -59,7 +59,7 @@ def _rest(parts: Parts, owned: OwnedPorts, monitoring: Monitoring, page_info: Pa
         access=opened.access,
         messages=_messages(parts),
         page_info=page_info,
-        ready=parts.readiness,
+        ready=parts.condition.readiness,
         bans=opened.bans,
         admin=AdminResource(parts.drains, _reload(parts)),
         monitoring=monitoring,

@@ -97,6 +97,11 @@ local kept = alive(ARGV[1]) and 1 or 0
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[4]), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 redis.call('SET', KEYS[4], ARGV[6], 'NX')
+local marks = redis.call('GET', KEYS[4])
+for _, claims in ipairs({KEYS[3], KEYS[9], KEYS[10]}) do
+  redis.call('HSETNX', claims, '', ARGV[6])
+  marks = marks .. ' ' .. redis.call('HGET', claims, '')
+end
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[5]))
 for _, member in ipairs(dead) do
   redis.call('ZREM', KEYS[1], member)
@@ -106,7 +111,7 @@ for _, member in ipairs(dead) do
   redis.call('HDEL', KEYS[8], member)
 end
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)
-local reply = {string.format('%.0f', now), kept, redis.call('GET', KEYS[4]), redis.call('HLEN', KEYS[3]),
+local reply = {string.format('%.0f', now), kept, marks, redis.call('HLEN', KEYS[3]) - 1,
   last[1] and last[1][1] or '0-0', #dead}
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')) do
   reply[#reply + 1] = member
@@ -114,8 +119,9 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
 end
 return reply
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", *_NUMBERS),
+    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", *_NUMBERS, "wcs:rooms", "wcs:singles"),
 )
+"""Each table of claims has a mark, in the field without a name: whoever loses one key alone is found out by it, too."""
 
 WRITE: Final = Script(
     # member, number, how many releases, then a name and an id for each release and each claim
@@ -194,7 +200,7 @@ PURGE: Final = Script(
     text=f"""
 local page = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', {PURGED_AT_ONCE})
 for i = 1, #page[2], 2 do
-  if not redis.call('ZSCORE', KEYS[1], string.match(page[2][i + 1], '^%S*')) then
+  if page[2][i] ~= '' and not redis.call('ZSCORE', KEYS[1], string.match(page[2][i + 1], '^%S*')) then
     redis.call('HDEL', KEYS[2], page[2][i])
   end
 end

@@ -305,3 +305,31 @@ async def test_a_name_that_the_backend_chooses_is_unique_too(tmp_path: Path) -> 
                 await one.publish("first")
                 assert await refused(two, "publishStream", "second") == "Stream name is already in use"
                 assert [stream["name"] for stream in await b.streams()] == ["studio"]
+
+
+async def test_an_earlier_start_on_a_copied_state_folder_gets_no_new_pages(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, node(tmp_path, "a", redis) as a:
+        copied = tmp_path / "b" / "state"
+        copied.mkdir(parents=True)
+        (copied / "node-id").write_text((tmp_path / "a" / "state" / "node-id").read_text())
+        async with node(tmp_path, "b", redis) as b:
+            cluster_of(a).membership.renew()
+            await until_seen(b, 2)
+            await until(lambda: _is_superseded(a))
+            ready = await a.rest.get("/readyz")
+            assert (ready.status_code, ready.json()["missing"]) == (503, ["another start of this node runs"])
+            assert (await b.rest.get("/readyz")).status_code == 200
+            cluster_of(a).membership.renew()  # it tells of itself what it has just learnt
+            cluster = cluster_of(b)
+            cluster.membership.renew()
+            await until(lambda: _states(b, ["serving", "superseded"]))
+            chosen = {(await b.rest.get("/rest-api/lb")).json()["ws"] for _ in range(10)}
+            assert chosen == {b.ws_url().rpartition(":")[2]}
+
+
+async def _is_superseded(server: FullServer) -> bool:
+    return cluster_of(server).membership.is_superseded
+
+
+async def _states(server: FullServer, expected: list[str]) -> bool:
+    return sorted(member.info.state for member in cluster_of(server).members()) == expected

@@ -35,9 +35,10 @@ async def test_a_beat_tells_who_is_alive_and_what_they_say_of_themselves(connect
     assert {member.name for member in beat.members} == {first, second}
     assert {member.info.node_id for member in beat.members} == {"shown"}
     assert beat.kept
-    assert (beat.boot, beat.names, beat.last_log_id, beat.swept) == ("one", 0, "0-0", 0)
+    assert (beat.names, beat.last_log_id, beat.swept) == (0, "0-0", 0)
     again = await registry.beat(member=second, place="here", info=INFO, boot="two")
-    assert again.boot == "one"
+    assert again.boot == beat.boot
+    assert "one" in beat.boot
 
 
 async def test_each_start_has_a_later_epoch_and_ends_an_earlier_one_at_its_place(connect: Connect) -> None:
