@@ -77,12 +77,9 @@ class Parts:
         self.drain = Drain(self.supervisor, opened.events)
         self._process, self._started = psutil.Process(), time.time()
         self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
-        self.data, self.stream_events = (
-            DataDelivery(self.node_id, self.supervisor),
-            StreamEventDelivery(self.supervisor),
-        )
+        self.data = DataDelivery(self.node_id, self.supervisor)
+        self.stream_events = StreamEventDelivery(self.supervisor)
         self.clustered = self._open_cluster()
-        self.condition = Condition(self.drain, self.clustered, opened.host_nodes)
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
         self.recordings = Recordings(settings, state.records_path, time.time, beside=opened.beside)
         self.record_groups = RecordGroups(self.recordings, settings, time.time)
@@ -104,6 +101,11 @@ class Parts:
         self.node: NodeControl = self.local if self.clustered is None else self.clustered.control
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         follow(settings, self._adopt)
+
+    @property
+    def condition(self) -> Condition:
+        """Whether clients are to be sent here."""
+        return Condition(self.drain, self.clustered, self.opened.host_nodes)
 
     def command_desk(self) -> CommandDesk:
         """Answers the operator's commands."""

@@ -17,6 +17,7 @@ from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from actors.events.event_log import EventLog
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch
+from protocol.cluster.members import Member
 from protocol.cluster.messages import Notice
 from protocol.node.server_events import EventType
 
@@ -40,6 +41,8 @@ class SharedEvents:
         self._node_id = node_id
         self._wanted_until: dict[str, float] = {}
         self._heard: dict[str, tuple[str, int]] = {}
+        self._there: Mapping[str, Member] = {}
+        """The members as of the latest beat."""
         self._nursery: trio.Nursery | None = None
         self._was_up = False
         self._log = RateLimitedLog(log, clock=trio.current_time)
@@ -61,9 +64,18 @@ class SharedEvents:
     # -- for the node ------------------------------------------------------------------------------
 
     def beaten(self, member: str, *, is_intact: bool) -> None:
+        self._tell_gone()
         if not self._was_up:
             self._was_up = True
             self._tell_scope()
+
+    def _tell_gone(self) -> None:
+        """Of a node that is gone nobody tells any more what has become of its streams."""
+        view = self._membership.view
+        before, self._there = self._there, {} if view is None else view.members
+        if self._events.is_wanted(WANTED_FOR):
+            for name in before.keys() - self._there.keys():
+                self._events.emit(EventType.CLUSTER_GAP, node=before[name].info.node_id)
 
     def failed(self) -> None:
         if self._was_up:

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from actors.cluster.shared.events import WANTED_FOR
 from actors.web.api.server.monitoring import Monitoring
 from protocol.cluster.event_batch import MOST_EVENTS, EventBatch
+from protocol.cluster.members import LEASE
 from protocol.cluster.messages import Notice
 from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
@@ -108,6 +109,18 @@ async def test_a_reader_is_told_what_was_lost_and_whose_events_there_are(
         "local",
         "cluster",
     ]
+    reader.over.set()
+
+
+async def test_a_reader_is_told_of_a_node_that_is_gone(
+    autojump_clock: MockClock, world: World, nursery: trio.Nursery
+) -> None:
+    """Whether or not it had told anything: the reader may know its streams from a list."""
+    a, b = await world.node("a"), await world.node("b")
+    reader = await reader_of(a, nursery)
+    b.end()
+    await trio.sleep(LEASE + 2 * SOON)
+    assert [(each["event"], each["node"]) for each in told(reader)[1:]] == [("cluster.gap", "b")]
     reader.over.set()
 
 
