@@ -69,6 +69,6 @@ class ClusterDrain:
         exact = [each for each in found if each.info.node_id == node]
         if len(exact or found) == 1:
             return (exact or found)[0]
-        known = ", ".join(each.info.node_id for each in (found or others)) or "none"
+        known = ", ".join(sorted(each.info.node_id for each in (found or others))) or "none"
         what = "is none of the other nodes" if not found else "may be several nodes"
         raise NotDrainable(f"{shortened(node)} {what}: {known}")
