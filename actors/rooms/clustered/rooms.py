@@ -21,6 +21,7 @@ from actors.runtime.logs import get_logger
 from protocol.cluster.claims import Named
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.rooms.messages import ELSEWHERE, TAKEN, RoomAsk, RoomNews, RoomWords, SeekRoom
+from protocol.cluster.rooms.presence import PATIENCE
 from protocol.common.memory_budget import Allowance
 from protocol.node.filters import RoomFilter
 from protocol.rooms.bans import RoomKey
@@ -30,6 +31,8 @@ log = get_logger("rooms")
 
 GATHER_TIMEOUT = 3.0
 """Seconds for all nodes to turn to a room that has moved; who comes later is told what was missed then."""
+LOOK_AGAIN = 0.5
+"""Seconds until it is asked again who has a room of which the registry knows nothing any more."""
 SETTLE_SHARE = 0.7
 """Of the time that a request waits for nodes, how much the members' nodes may take."""
 
@@ -180,8 +183,10 @@ class ClusterRooms:
         """Turn away from nodes that are gone, and again to those that may have missed this one."""
         gone = self._carrier.is_gone
         for branch in tuple(self._branches.values()):
-            if branch.host and (not is_intact or gone(branch.host)):
-                branch.detach(is_known=not gone(branch.host))
+            if branch.host and gone(branch.host):
+                branch.detach()
+            elif branch.host and not is_intact:
+                self._start(partial(self._turn_again, branch, branch.host))
         for host in tuple(self._hosts.values()):
             if not is_intact:
                 host.check()
@@ -189,6 +194,15 @@ class ClusterRooms:
             for member in host.members():
                 if gone(member):
                     host.drop(member)
+
+    async def _turn_again(self, branch: RoomBranch, host: str) -> None:
+        """A registry that has lost its data learns who has a room by that node's next beat: until then all goes on."""
+        with trio.move_on_after(PATIENCE):
+            # Redis tells nobody that the entry is written again.
+            while branch.host == host and await self._carrier.holder_of(branch.key) is None:  # noqa: ASYNC110
+                await trio.sleep(LOOK_AGAIN)
+        if branch.host == host:
+            branch.detach(is_known=not self._carrier.is_gone(host))
 
     def tick(self) -> None:
         """Refuse what waits for too long."""
