@@ -25,7 +25,7 @@ import httpx
 from attrs import define, field
 
 from actors.net.network_interfaces import machine_addresses
-from tests.bench.endurance.soak.server import ACCOUNT
+from tests.bench.endurance.soak.server import ACCOUNT, ASK
 from tests.bench.media.peers.control import PeerProcess, Task, read
 from tests.bench.media.peers.procfs import cpu_seconds, machine, resident_bytes
 from tests.bench.media.peers.servers import STREAM
@@ -114,7 +114,7 @@ class Soak:
 
     def collector(self) -> dict[str, Sequence[float]]:
         """The account of the server's garbage collector."""
-        os.kill(self._server.pid, signal.SIGUSR2)
+        os.kill(self._server.pid, ASK)
         self._server.wait_until(lambda: ACCOUNT in self._server.log(), what=ACCOUNT)
         line = next(line for line in self._server.log().splitlines() if line.startswith(ACCOUNT))
         account: dict[str, Sequence[float]] = json.loads(line.removeprefix(ACCOUNT))

@@ -1,4 +1,4 @@
-"""The server as it is, which also keeps account of its garbage collector: a line for each SIGUSR2, on standard error.
+"""The server as it is, which also keeps account of its garbage collector: a line for each SIGWINCH, on standard error.
 
 collector {"0": [count, seconds in all, longest], "1": ..., "2": ...}
 """
@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from actors import daemon
 
 ACCOUNT = "collector "
+ASK = signal.SIGWINCH
+"""Of those that the server does not handle itself."""
 
 
 class Collections:
@@ -40,5 +42,5 @@ class Collections:
 if __name__ == "__main__":
     collections = Collections()
     gc.callbacks.append(collections.note)
-    signal.signal(signal.SIGUSR2, collections.tell)
+    signal.signal(ASK, collections.tell)
     sys.exit(daemon.main())
