@@ -34,6 +34,10 @@ _EVENTS = {
     HTTPStatus.NOT_FOUND: "request of an unknown path",
     HTTPStatus.METHOD_NOT_ALLOWED: "request of an unknown path",
     HTTPStatus.NOT_IMPLEMENTED: "request of an unknown path",
+    HTTPStatus.CONFLICT: "request not carried out",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "request not carried out",
+    HTTPStatus.SERVICE_UNAVAILABLE: "request not carried out",
+    HTTPStatus.GATEWAY_TIMEOUT: "request not carried out",
 }
 """The log event by status, so that one kind of refusal does not hide another; else the request was not understood."""
 _FOUND_NOTHING = "request found nothing"

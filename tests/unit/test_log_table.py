@@ -44,6 +44,7 @@ COMPUTED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "request refused",
             "request of an unknown path",
             "request found nothing",
+            "request not carried out",
             "request not understood",
         )
     },
