@@ -27,7 +27,8 @@ STARTUP: Final = FieldTable(
     FULL_URL,
     OPTIONS,
     required=[STREAM_NAME, RTMP_URL],
-    rules="rtmpUrl begins with rtmp:// or rtmps://, has an application and no user, and its host has an address.",
+    rules="rtmpUrl begins with rtmp:// or rtmps://, has an application, and its host has an address. "
+    "It may have a user and a password, for targets that ask for them.",
 )
 FIND: Final = FieldTable(STREAM_NAME, RTMP_URL)
 ONE: Final = FieldTable(PUSH_ID, required=[PUSH_ID])
