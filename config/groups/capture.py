@@ -33,10 +33,10 @@ class CaptureSettings:
         "How long a capture that a player started goes on after its last player.")
     capture_connect_timeout: float = setting(
         "capture.connect_timeout", Duration("ms", 100, 600_000), "10000",
-        "How long connecting to a source may take, until its first media.")
+        "How long connecting to a source may take; its first media has capture.read_timeout.")
     capture_read_timeout: float = setting(
         "capture.read_timeout", Duration("ms", 100, 600_000), "5000",
-        "A source that is silent for so long is connected to again.")
+        "A source that is silent for so long is connected to again, or not open if it has sent no media.")
     capture_tls_verify: bool = setting(
         "capture.tls_verify", Boolean(), "true",
         "Whether rtsps, rtmps and https sources must have certificates that are trusted and for their hosts. Cameras "

@@ -2,7 +2,7 @@
 
     packetizer(codec, setup).payloads(data) -> the payloads of one access unit, in order; the last one has the marker
 
-H.264 by RFC 6184 in packetization mode 1, VP8 by RFC 7741; sound needs no cutting.
+H.264 by RFC 6184 in packetization mode 1, VP8 by RFC 7741; of sound only G.711 can be cut (`g711_parts`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,7 @@ from protocol.containers.frames import MAX_FRAME, MAX_UNITS, MalformedPayload
 
 MAX_PAYLOAD: Final = 1188
 """Bytes: with headers, encryption and IPv6 below what any path carries."""
+G711_RATE: Final = 8000
 
 _IDR, _SPS, _PPS, _DELIMITER, _FILLER = 5, 7, 8, 9, 12
 _LEFT_OUT: Final = frozenset({0, _DELIMITER, 10, 11, _FILLER})
@@ -39,6 +40,18 @@ def packetizer(codec: str, setup: bytes = b"") -> Packetizer:
             return Vp8Packetizer()
         case _:
             return WholePacketizer()
+
+
+def g711_parts(data: bytes) -> list[tuple[bytes, float]]:
+    """Sound that has a byte for each sample, in parts that fit into packets, and how many seconds after the first.
+
+    Cameras send up to what an Ethernet frame holds, files far more.
+    """
+    at, found = 0, []
+    for part in _cut(data, MAX_PAYLOAD):
+        found.append((part, at / G711_RATE))
+        at += len(part)
+    return found
 
 
 class WholePacketizer:

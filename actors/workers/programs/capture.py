@@ -59,7 +59,8 @@ class CaptureProgram:
         self._paced: bool = job["paced"]
         self._anchor: float | None = None
         self._stat_at = time.monotonic() + STAT_INTERVAL
-        self._silent_at = math.inf
+        self._silent_at = self._begins_by = math.inf
+        self._has_begun = False
         self._packets = self._bytes = 0
         self._commands = select.poll()
         self._commands.register(sys.stdin.fileno(), select.POLLIN)
@@ -73,11 +74,9 @@ class CaptureProgram:
         try:
             with self._open() as container:
                 tracks = self._tracks = self._choose(container)
-                self._send([info_record([track.form for track in tracks.values()], time.monotonic())])
-                tell("source", tracks=[track.facts for track in tracks.values()])
                 while True:
                     self._pass_on(container, tracks)
-                    if not self._job["loops"]:
+                    if not self._job["loops"] or not self._has_begun:
                         return "ended"
                     container.seek(0)
                     self._clock.begin_again()
@@ -112,7 +111,7 @@ class CaptureProgram:
         files = self._files
         if files is not None:
             options |= OPTIONS
-        self._silent_at = time.monotonic() + job["connect_timeout"]
+        self._silent_at = self._begins_by = time.monotonic() + job["connect_timeout"]
         av.logging.set_level(av.logging.ERROR)
         try:
             with av.logging.Capture() as said:
@@ -159,13 +158,29 @@ class CaptureProgram:
             now = time.monotonic()
             try:
                 for payloads, shown_at in track.take(packet):
+                    self._begin()
                     told = self._clock.read(shown_at, now)
                     for record in track.rtp.records(payloads, told, told + self._wall):
                         self._add(record)
+                self._begin()  # with a packet of which there is nothing to pass on, or not yet
             except ProtocolError as error:
                 print(f"a packet that is none: {error}", file=sys.stderr, flush=True)
+                self._refuse_nonsense(now)
             self._flush()
             self._look_around(now)
+
+    def _begin(self) -> None:
+        """Tell of the source once its first packet has come: one that only announces tracks is not open."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        self._send([info_record([track.form for track in self._tracks.values()], time.monotonic())])
+        tell("source", tracks=[track.facts for track in self._tracks.values()])
+
+    def _refuse_nonsense(self, now: float) -> None:
+        """Give up a source of which no packet is one."""
+        if not self._has_begun and now >= self._begins_by:
+            raise SourceEnded("wrong-format")
 
     def _packets_of(
         self, container: "av.container.InputContainer", tracks: dict[int, CapturedTrack]

@@ -1,5 +1,6 @@
 """What the capture program makes of FFmpeg's packets."""
 
+from fractions import Fraction
 from io import BytesIO
 from itertools import count, pairwise
 from pathlib import Path
@@ -37,6 +38,19 @@ def test_sound_becomes_even_packets_of_opus(tmp_path: Path) -> None:
     times = [time for _, time in heard]
     assert len(times) > 90
     assert {round(later - time, 3) for time, later in pairwise(times)} == {0.02}
+
+
+def test_a_large_packet_of_g711_is_passed_on_in_parts(tmp_path: Path) -> None:
+    """Some cameras and most files have more in a packet than fits into one of WebRTC."""
+    media = make_media(tmp_path / "clip.mov", video=None, audio="pcmu", seconds=2)
+    with av.open(str(media.path)) as source:
+        stream = source.streams.audio[0]
+        sound = CapturedSound(stream, 0, 0)
+        large = av.Packet(bytes(range(256)) * 16)
+        large.pts, large.time_base, large.stream = 8000, Fraction(1, 8000), stream
+        heard = list(sound.take(large))
+    assert b"".join(payload for (payload,), _ in heard) == bytes(large)
+    assert [time for _, time in heard] == [1 + index * 0.128 for index in range(4)]
 
 
 def test_sound_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from protocol.containers.packetizers import (
     H264Packetizer,
     Vp8Packetizer,
     annex_b_units,
+    g711_parts,
     packetizer,
     sized_units,
 )
@@ -109,3 +110,20 @@ def test_sound_is_not_cut() -> None:
     assert cut.payloads(b"") == []
     with pytest.raises(MalformedPayload):
         cut.payloads(bytes(MAX_PAYLOAD + 1))
+
+
+@pytest.mark.parametrize("size", [160, MAX_PAYLOAD, MAX_PAYLOAD + 1, 1400, 4096])
+def test_g711_is_cut_into_packets_that_follow_one_another(size: int) -> None:
+    sound = bytes(index & 0xFF for index in range(size))
+    parts = g711_parts(sound)
+    assert b"".join(part for part, _ in parts) == sound
+    assert max(len(part) for part, _ in parts) <= MAX_PAYLOAD
+    assert len(parts) == -(-size // MAX_PAYLOAD)
+    at = 0
+    for part, after in parts:
+        assert after == at / 8000
+        at += len(part)
+
+
+def test_no_g711_is_no_packet() -> None:
+    assert g711_parts(b"") == []

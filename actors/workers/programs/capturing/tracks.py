@@ -8,7 +8,7 @@ import av
 from actors.workers.programs.capturing.picture import MOST_UNTIMED, UNTIMED_STEP, CaptureTranscoder
 from actors.workers.programs.codecs.h264_encoder import PictureTooLarge
 from actors.workers.programs.codecs.resampling import Resampler
-from protocol.containers.packetizers import H264Packetizer, packetizer
+from protocol.containers.packetizers import G711_RATE, H264Packetizer, g711_parts, packetizer
 from protocol.containers.reordering import ReorderWatch
 from protocol.containers.rtp_tracks import RtpTrack
 from protocol.taps import TrackFormat
@@ -121,8 +121,8 @@ class CapturedSound:
         self._encoder: OpusEncoder | None = None
         if context.name in ("opus", "libopus"):
             self.form = TrackFormat("OPUS", OPUS_RATE, 2)
-        elif context.name in _G711 and (context.sample_rate, context.channels) == (8000, 1):
-            self.form = TrackFormat(_G711[context.name], 8000)
+        elif context.name in _G711 and (context.sample_rate, context.channels) == (G711_RATE, 1):
+            self.form = TrackFormat(_G711[context.name], G711_RATE)
         else:
             self.form = TrackFormat("OPUS", OPUS_RATE, 2)
             self._encoder = OpusEncoder(context)
@@ -147,11 +147,16 @@ class CapturedSound:
         shown_at = _seconds(packet)
         if shown_at is None:
             return
-        if self._encoder is None:
-            yield self._cut.payloads(bytes(packet)), shown_at
-            return
-        for data, time in self._encoder.encode(packet, shown_at):
+        for data, time in self._sound(packet, shown_at):
             yield self._cut.payloads(data), time
+
+    def _sound(self, packet: "av.Packet[Any]", shown_at: float) -> list[tuple[bytes, float]]:
+        """What of a packet goes into packets of its own, and when each is heard."""
+        if self._encoder is not None:
+            return self._encoder.encode(packet, shown_at)
+        if self.form.codec == "OPUS":
+            return [(bytes(packet), shown_at)]
+        return [(part, shown_at + after) for part, after in g711_parts(bytes(packet))]
 
 
 class OpusEncoder:
