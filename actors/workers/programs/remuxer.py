@@ -4,6 +4,7 @@ The job has the numbers of two descriptors, `source` and `target`, and `max_byte
 the work: this program, and no other, imports it.
 """
 
+import errno
 import os
 import time
 from typing import Any, Final
@@ -15,6 +16,7 @@ from actors.workers.programs.common.control import leave_signals_to_server, read
 from actors.workers.programs.common.sandbox import enter
 
 STAT_INTERVAL: Final = 5.0
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def remux(job: dict[str, Any]) -> int:
@@ -43,7 +45,12 @@ def main() -> None:
     leave_signals_to_server()
     job = read_job()
     tell("ready", refused=enter(job["max_bytes"]))
-    tell("done", why="ended", packets=remux(job))
+    try:
+        tell("done", why="ended", packets=remux(job))
+    except OSError as error:  # among them most of what FFmpeg raises
+        tell("done", why="disk-full" if error.errno in _FULL else "failed")
+    except av.FFmpegError:
+        tell("done", why="failed")
 
 
 if __name__ == "__main__":

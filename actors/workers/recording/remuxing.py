@@ -14,7 +14,8 @@ from actors.workers.recording.record_folder import PART
 
 ROOM: Final = 64 << 20
 """Bytes by which an MP4 may be larger than the Matroska file."""
-FAILED: Final = frozenset({"worker-died", "refused"})
+MADE: Final = "ended"
+FAILED: Final = frozenset({"worker-died", "disk-full", "failed", "refused"})
 """Ends after which it would fail again."""
 
 log = get_logger("workers")
@@ -28,6 +29,7 @@ class Remuxing(Worker):
     def __init__(self, services: WorkerServices, source: Path) -> None:
         super().__init__(services)
         self.file = source
+        self._is_made = False
         self._source = source
         self._target = source.with_suffix(".mp4")
         self._part = source.with_name(f"{self._target.name}{PART}")
@@ -36,18 +38,25 @@ class Remuxing(Worker):
         try:
             await self._begin()
         except OSError as error:
-            log.error("recording stays in Matroska", error=str(error), file=self._source.name)
+            self._log_failure(str(error))
             self.stop(StopReason(cause="refused"))
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
+        self._is_made = why == MADE
         return StopReason(cause=why)
 
     async def on_stop(self, reason: StopReason) -> None:
         await super().on_stop(reason)
+        has_failed = reason.cause in FAILED
+        if has_failed and reason.cause != "refused":
+            self._log_failure(reason.cause)
         try:
-            self.file = await trio.to_thread.run_sync(self._finish, reason.cause in FAILED)
+            self.file = await trio.to_thread.run_sync(self._finish, has_failed)
         except OSError as error:
-            log.error("recording stays in Matroska", error=str(error), file=self._source.name)
+            self._log_failure(str(error))
+
+    def _log_failure(self, error: str) -> None:
+        log.error("recording stays in Matroska", error=error, file=self._source.name)
 
     def end_log_fields(self) -> dict[str, object]:
         return {"file": self._target.name}
@@ -73,7 +82,7 @@ class Remuxing(Worker):
 
     def _finish(self, has_failed: bool) -> Path:
         """What is left of an MP4 that was not finished tells the next start to do it again."""
-        if not self._is_done:
+        if not self._is_made:
             if has_failed:
                 self._part.unlink(missing_ok=True)
             return self._source
