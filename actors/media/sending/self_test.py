@@ -20,9 +20,10 @@ from protocol.webrtc.stun import Address
 
 VIEWERS = 67
 """One batch of 64, and a few in a second one."""
+RECEIVERS = 16
+"""Sockets. So many that the usual buffer of 200 kB for each holds the largest burst to all viewers."""
 
 _PATIENCE = 1.0  # seconds for a packet to arrive; on loopback it is there when the call that sent it returns
-_BUFFER = 1 << 20
 _SIZES = (12, 13, 100, 1200, 1356, MAX_PACKET)
 _BURSTS = (
     (1000, 1000),
@@ -92,7 +93,7 @@ class _Transcript:
 
 @frozen(eq=False)
 class Loopback:
-    """Two sockets to send from, two that receive."""
+    """Two sockets to send from, and those that receive."""
 
     senders: Sequence[UdpSocket]
     receivers: Sequence[UdpSocket]
@@ -115,7 +116,7 @@ class Loopback:
 
 def _run(sender: PacketSender, family: int, profile: SrtpProfile, where: str, *, for_node: bool = False) -> _Transcript:
     with ExitStack() as stack:
-        sockets = [stack.enter_context(_open(family)) for _ in range(4)]
+        sockets = [stack.enter_context(_open(family)) for _ in range(2 + RECEIVERS)]
         loopback = Loopback(sockets[:2], sockets[2:])
         recipients = [_recipient(loopback, index, profile) for index in range(VIEWERS)]
         fan_out = sender.open(for_node=for_node)
@@ -179,14 +180,13 @@ def _recipient(loopback: Loopback, index: int, profile: SrtpProfile) -> Recipien
     """Each has its own key, so a packet tells whose it is."""
     key, salt = bytes([index]) * profile.key_size, bytes(profile.salt_size)
     keys = SrtpKeys(profile=profile, local_key=key, local_salt=salt, remote_key=key, remote_salt=salt)
-    address = loopback.addresses[index % 2]
+    address = loopback.addresses[index % RECEIVERS]
     return Recipient(transmitter=SrtpTransmitter(keys), socket=loopback.senders[0], address=address, start=65_534)
 
 
 def _open(family: int) -> UdpSocket:
     opened = socket.socket(family, socket.SOCK_DGRAM)
-    opened.setblocking(False)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    opened.setblocking(False)  # its buffers are as small as systems make them: see RECEIVERS
     opened.bind((_LOOPBACKS[socket.AddressFamily(family)], 0))
     return opened
 

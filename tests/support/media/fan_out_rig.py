@@ -1,10 +1,10 @@
-"""Viewers for a packet sender: recipients with keys of their own, and a socket that takes what is sent to them."""
+"""Viewers for a packet sender: recipients with keys of their own, and sockets that take what is sent to them."""
 
 import hashlib
 import select
 import socket
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pylibsrtp
 from attrs import define, field
@@ -14,6 +14,8 @@ from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpProfile, SrtpReceiver,
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 NO_SUCH_PORT = 0  # the kernel refuses to send there
+SINKS = 32
+"""So many that the usual buffer of 200 kB for each holds a burst to all viewers."""
 
 
 def keys_of(number: int, profile: SrtpProfile) -> SrtpKeys:
@@ -28,24 +30,29 @@ def rtp_packet(sequence: int, size: int, *, filler: bytes = b"") -> bytes:
     return header + (filler or bytes([sequence & 0xFF])) * (size - len(header))
 
 
-def open_socket(family: int = socket.AF_INET, *, buffer: int = 1 << 21) -> socket.socket:
+def open_socket(family: int = socket.AF_INET, *, buffer: int | None = None) -> socket.socket:
+    """`buffer`: what to ask for; many systems grant 200 kB, whatever is asked."""
     opened = socket.socket(family, socket.SOCK_DGRAM)
     opened.setblocking(False)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    if buffer is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     opened.bind((HOSTS[socket.AddressFamily(family)], 0))
     return opened
 
 
 @define(eq=False)
 class Viewers:
-    """One socket to send from, one that all viewers receive by. Use it as a context manager."""
+    """One socket to send from, and those by which viewers receive, in turn. Use it as a context manager."""
 
     family: int = socket.AF_INET
+    sinks: int = field(default=SINKS, kw_only=True)
+    """With one, all viewers have the same address."""
     server: socket.socket = field(init=False)
-    sink: socket.socket = field(init=False)
+    _sinks: list[socket.socket] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.server, self.sink = open_socket(self.family), open_socket(self.family)
+        self.server = open_socket(self.family)
+        self._sinks = [open_socket(self.family) for _ in range(self.sinks)]
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +61,13 @@ class Viewers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.server.close()
-        self.sink.close()
+        for sink in self._sinks:
+            sink.close()
+
+    def address(self, number: int = 0) -> tuple[str, int]:
+        """Where the viewer of this number receives."""
+        address: tuple[str, int] = self._sinks[number % len(self._sinks)].getsockname()
+        return address
 
     def recipient(
         self, number: int, *, profile: SrtpProfile = SrtpProfile.AEAD_AES_128_GCM, start: int = 0, sound: bool = True
@@ -64,7 +77,7 @@ class Viewers:
         if not sound:
             policy = pylibsrtp.Policy(key=bytes(30), ssrc_type=pylibsrtp.Policy.SSRC_SPECIFIC, ssrc_value=0xFFFF)
             transmitter.session = pylibsrtp.Session(policy)
-        return Recipient(transmitter=transmitter, socket=self.server, address=self.sink.getsockname(), start=start)
+        return Recipient(transmitter=transmitter, socket=self.server, address=self.address(number), start=start)
 
     def refuse(self, recipient: Recipient) -> Recipient:
         """Give a viewer an address that nothing can be sent to."""
@@ -72,10 +85,14 @@ class Viewers:
         return recipient
 
     def arrived(self, count: int) -> list[bytes]:
-        """`count` packets, for which it waits, and whatever else has come, in their order."""
-        packets: list[bytes] = []
-        while select.select([self.sink], [], [], 5 if len(packets) < count else 0)[0]:
-            packets.append(self.sink.recv(2048))
+        """`count` packets, for which it waits, and whatever else has come; those of a viewer in their order."""
+        return [packet for packet, _ in self.arrived_from(count)]
+
+    def arrived_from(self, count: int) -> list[tuple[bytes, Any]]:
+        """The same, each with the address from which it came."""
+        packets: list[tuple[bytes, Any]] = []
+        while ready := select.select(self._sinks, [], [], 5 if len(packets) < count else 0)[0]:
+            packets += [sink.recvfrom(2048) for sink in ready]
         return packets
 
     def owners(self, packets: list[bytes], count: int) -> list[int]:

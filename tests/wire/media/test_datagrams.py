@@ -21,6 +21,8 @@ from tests.support.media.fan_out_filling import FAMILIES
 from tests.support.media.fan_out_rig import open_socket
 
 UDP_SEGMENT = 103
+OVERHEAD = 2048
+"""Of what the kernel grants for a socket, beside its bytes, at most for each message."""
 BOTH_WAYS = pytest.mark.parametrize("at_once", [True, False])
 
 
@@ -114,11 +116,14 @@ def test_what_was_joined_comes_apart(family: int, messages: list[tuple[int, int,
     with open_socket(family, buffer=1 << 23) as receiving, open_socket(family) as one, open_socket(family) as other:
         assert join(receiving)
         Receiver(receiving, time.monotonic, lambda _: None).close()  # asks for the kernel's times
-        sent = []
+        sent, left = [], receiving.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         for number, (count, size, last, by_other) in enumerate(messages):
             udp, most = other if by_other else one, min(count, 65_000 // size)
             packets = [bytes([number, place]).ljust(size, b"x")[:size] for place in range(most - 1)]
             packets.append(bytes([number]) * min(last, size))
+            left -= 2 * sum(map(len, packets)) + OVERHEAD
+            if left < 0:
+                break
             send_joined(udp, receiving.getsockname(), packets)
             sent += [(packet, udp.getsockname()) for packet in packets]
         came = []

@@ -164,9 +164,8 @@ def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) 
             fan_out.readdress(recipients[number], recipients[number].socket, elsewhere.getsockname())
         fan_out.readdress(recipients[2], other_server, recipients[2].address)
         fan_out.send(rtp_packet(1, 100), 1)
-        viewers.sink.settimeout(60)
         elsewhere.settimeout(60)
-        sources = [viewers.sink.recvfrom(2048)[1] for _ in range(64)]
+        sources = [source for _, source in viewers.arrived_from(64)]
         assert sorted(sources) == sorted([viewers.server.getsockname()] * 63 + [other_server.getsockname()])
         moved = [elsewhere.recv(2048), elsewhere.recv(2048)]
         assert viewers.owners(moved, 66) == [1, 65]

@@ -103,11 +103,11 @@ def test_it_is_what_the_portable_sender_sends(family: int, bad: bool) -> None:
 def test_packets_of_one_size_for_one_node_are_one_message(
     kernel: Kernel, sizes: list[tuple[int, ...]], messages: int
 ) -> None:
-    with Viewers() as viewers, Viewers() as others:
+    with Viewers(sinks=1) as viewers, Viewers(sinks=1) as others:
         sender = FastSender()
         for number, burst in enumerate(sizes):
             there = viewers.recipient(number), viewers.recipient(number + len(sizes))
-            fan_out = opened(sender, there[0], evolve(there[1], address=others.sink.getsockname()))
+            fan_out = opened(sender, there[0], evolve(there[1], address=others.address()))
             fan_out.queue([rtp_packet(sequence, size) for sequence, size in enumerate(burst)], 0)
         assert not kernel.counts, "nothing leaves before it has to"
         sender.flush()
@@ -122,7 +122,7 @@ def test_packets_of_one_size_for_one_node_are_one_message(
 
 
 def test_no_message_is_larger_than_a_datagram(kernel: Kernel) -> None:
-    with Viewers() as viewers:
+    with Viewers(sinks=1) as viewers:
         sender = FastSender()
         for number in range(STREAMS):
             packets = [rtp_packet(sequence, 1300) for sequence in range(8)]
@@ -135,7 +135,7 @@ def test_no_message_is_larger_than_a_datagram(kernel: Kernel) -> None:
 def test_where_joined_packets_are_refused_each_leaves_by_itself(kernel: Kernel) -> None:
     """As by a network card that cannot do their checksums."""
     kernel.refusal = errno.EIO
-    with Viewers() as viewers:
+    with Viewers(sinks=1) as viewers:
         sender = FastSender()
         fan_outs = [opened(sender, viewers.recipient(number)) for number in range(5)]
         for round_ in range(2):
@@ -149,7 +149,7 @@ def test_where_joined_packets_are_refused_each_leaves_by_itself(kernel: Kernel) 
 
 def test_what_the_kernel_has_no_room_for_is_counted_for_each_stream(kernel: Kernel) -> None:
     kernel.is_full = True
-    with Viewers() as viewers:
+    with Viewers(sinks=1) as viewers:
         sender, recipients = FastSender(), [viewers.recipient(number) for number in range(3)]
         for number, recipient in enumerate(recipients):
             opened(sender, recipient).queue([rtp_packet(sequence, 500) for sequence in range(number + 1)], 0)

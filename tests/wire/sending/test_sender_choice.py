@@ -1,8 +1,10 @@
 """Which packet sender runs, and that one that does not do its work is found out before it does."""
 
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -113,6 +115,23 @@ class CountsNoLosses(FaultySender):
 @pytest.mark.parametrize("make", [PortableSender, FastSender, lambda: FaultySender(FaultyFanOut)])
 def test_a_good_sender_passes(make: Callable[[], PacketSender]) -> None:
     prove(make, for_nodes=True)
+
+
+class SmallSocket(socket.socket):
+    """As a system makes it that grants no more than 200 kB, like Linux before 6.16 unless told otherwise."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        super().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 212_992 // 2)  # the kernel doubles it
+
+    def setsockopt(self, *given: Any) -> None:
+        if given[1] != socket.SO_RCVBUF:
+            super().setsockopt(*given)
+
+
+def test_a_system_with_small_buffers_is_no_reason_against_the_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", SmallSocket)
+    assert choose_sender(MediaSender.AUTO, for_nodes=True).name == "fast"
 
 
 @pytest.mark.parametrize("fault", FaultyFanOut.__subclasses__())
