@@ -1,4 +1,7 @@
-"""What settings name and is not there: the server starts without it, and an operator would wonder later."""
+"""What settings name and is not there: the server starts without it, and an operator would wonder later.
+
+Whether this user may look comes first: methods of `Path` raise PermissionError in folders that are closed to it.
+"""
 
 import os
 from collections.abc import Iterator
@@ -61,7 +64,7 @@ class LooseEnds:
             ("push.sounds_folder", settings.push_sounds_folder),
             ("capture.vod_folder", settings.capture_vod_folder),
         ):
-            if folder is not None and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+            if folder is not None and not (os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()):
                 yield key, f"'{folder}' is no folder that this user may read"
         audit = settings.audit_file
         if audit is not None and not _may_be_appended_to(audit):
@@ -69,11 +72,11 @@ class LooseEnds:
 
     def _files(self) -> Iterator[tuple[str, str]]:
         accounts = self.loaded.settings.sip_accounts_file
-        if accounts is not None and not (accounts.is_file() and os.access(accounts, os.R_OK)):
+        if accounts is not None and not (os.access(accounts, os.R_OK) and accounts.is_file()):
             yield "sip.accounts_file", f"'{accounts}' is no file that this user may read"
 
 
 def _may_be_appended_to(path: Path) -> bool:
     if os.path.lexists(path):
-        return path.is_file() and os.access(path, os.W_OK)
-    return path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
+        return os.access(path, os.W_OK) and path.is_file()
+    return os.access(path.parent, os.W_OK | os.X_OK) and path.parent.is_dir()

@@ -165,7 +165,7 @@ class StartChecks:
         if script is None or (os.access(script, os.X_OK) and script.is_file()):
             return
         fault = f"'{script}' is no program that this user may run"
-        if str(script) == STOCK_HOOK_SCRIPT and not script.exists():
+        if str(script) == STOCK_HOOK_SCRIPT and not os.access(script, os.F_OK):
             self.warnings.append(self._loaded.told_of("on_record_hook_script", f"{fault}; none is run"))
         else:
             self._refuse("on_record_hook_script", fault)
@@ -218,7 +218,7 @@ def _can_be_written_to(folder: Path) -> bool:
     """Whether files can be made there; a folder that is missing is made in the next one above."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK) and folder.is_dir()
 
 
 def _binding_error(address: str | None, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int | None:

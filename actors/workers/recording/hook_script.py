@@ -126,7 +126,7 @@ async def _hear(process: trio.Process, said: bytearray) -> None:
 
 def _is_stock_and_missing(script: Path) -> bool:
     """Settings files of WCS name a script that it brings with it."""
-    return str(script) == STOCK_HOOK_SCRIPT and not script.exists()
+    return str(script) == STOCK_HOOK_SCRIPT and not os.access(script, os.F_OK)
 
 
 def _arguments(stream_name: str, file: Path) -> tuple[bytes, bytes]:

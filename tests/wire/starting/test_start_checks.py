@@ -133,6 +133,23 @@ def test_what_settings_name_and_is_not_there_is_a_warning(tmp_path: Path) -> Non
     assert warnings_of(tmp_path, *there, f"sip.accounts_file={tmp_path}/audit.jsonl") == []
 
 
+def test_what_nobody_may_look_at_is_a_warning_like_what_is_not_there(tmp_path: Path) -> None:
+    """Root may look everywhere: a name that no file can have stands for a folder that is closed to the user."""
+    closed = f"{tmp_path}/{'x' * 300}"
+    keys = ("push.sounds_folder", "capture.vod_folder", "audit.file", "sip.accounts_file")
+    warnings = warnings_of(tmp_path, *(f"{key}={closed}/inside" for key in keys))
+    assert [warning.partition(": ")[0] for warning in warnings] == list(keys)
+
+
+def test_a_script_of_wcs_that_nobody_may_look_at_counts_as_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = f"{tmp_path}/{'x' * 300}"
+    monkeypatch.setattr(start_checks, "STOCK_HOOK_SCRIPT", closed)
+    (warning,) = warnings_of(tmp_path, f"on_record_hook_script={closed}")
+    assert warning.endswith("is no program that this user may run; none is run")
+
+
 def test_of_the_three_switches_of_keep_alives_the_forgotten_one_is_told(tmp_path: Path) -> None:
     on, keys = "keep_alive_streaming_sessions_enabled", "streaming_sessions_keep_alive_app_keys"
     assert warnings_of(tmp_path, f"{on}=true") == [f"{on}: no stream is asked about, for {keys} is empty"]
