@@ -47,7 +47,7 @@ def render_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _quoted(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    inside = text.replace('"', r"\"")
+    inside = text.replace("\\", r"\\").replace('"', r"\"")
     return f'"{inside}"'
 
 

@@ -18,7 +18,7 @@ def test_a_table_has_aligned_columns() -> None:
 
 
 def test_no_value_of_a_line_can_be_taken_for_others() -> None:
-    names = ["news", "a status=FAILED", 'b" c', "", "\x1b x"]
+    names = ["news", "a status=FAILED", 'b" c', "", "\x1b x", "b c\\", 'b\\" c=d']
     lines = render_lines(
         [{"time": "12:00", "type": "stream.status", "name": name, "published": True} for name in names]
     )
@@ -27,7 +27,9 @@ def test_no_value_of_a_line_can_be_taken_for_others() -> None:
         'name="a status=FAILED"',
         r'name="b\" c"',
         "name=-",
-        r'name="\x1b x"',
+        r'name="\\x1b x"',
+        r'name="b c\\"',
+        r'name="b\\\" c=d"',
     ]
 
 
