@@ -42,6 +42,7 @@ from config.settings import Settings
 from protocol.access.client_address import ClientAddress
 from protocol.metrics.signalling_counts import ORIGIN, OVERLOAD, PROXY, RefusalCounts
 from protocol.node.session_ids import new_session_id
+from protocol.rest.access import is_named
 
 log = get_logger("gateway")
 
@@ -321,7 +322,7 @@ class Gateway:
 
     def _allows(self, origin: str | None) -> bool:
         allowed = self._settings.ws_allowed_origins
-        return "*" in allowed or origin is None or origin in allowed
+        return "*" in allowed or origin is None or is_named(origin, allowed)
 
 
 @frozen

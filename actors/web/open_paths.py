@@ -9,6 +9,8 @@ from collections.abc import Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Scope, Send
 
+from protocol.rest.access import is_named
+
 PROBES = frozenset({"/healthz", "/readyz"})
 """Load balancers may request them under any host name: they reveal nothing and change nothing."""
 
@@ -52,13 +54,16 @@ def is_record(path: str) -> bool:
 
 def allows_origin(origin: str | None, allowed: Collection[str]) -> bool:
     """Whether a page of this origin may use WHIP; None: no page."""
-    return "*" in allowed or origin is None or origin in allowed
+    return "*" in allowed or origin is None or is_named(origin, allowed)
 
 
 def with_whip_cors(send: Send, scope: Scope, allowed: Collection[str]) -> Send:
     """`send`, adding to every response, errors included, what lets a page read it."""
     origin = Headers(scope=scope).get("origin")
-    shown = "*" if "*" in allowed or scope["path"] == LB_PATH else origin if origin in allowed else None
+    if "*" in allowed or scope["path"] == LB_PATH:
+        shown: str | None = "*"
+    else:
+        shown = origin if origin is not None and is_named(origin, allowed) else None
 
     async def send_with_cors(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -6,18 +6,15 @@ from typing import Final
 from attrs import field, frozen
 
 from config.values.kinds import items_of
-from protocol.rest.access import DEFAULT_PORTS, read_authority
+from protocol.rest.access import read_authority, read_origin
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A method, or a name of a header (RFC 9110 5.6.2)."""
 
-_OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*")
-_HIGHEST_PORT = 65535
-
 
 @frozen
 class Origins:
-    """Origins of web pages, as browsers write them: in lower case, without the port that is the scheme's own.
+    """Origins of web pages, as browsers write them; see `read_origin`.
 
     What a browser never sends is refused, because it would keep out the very pages that it was written for.
     """
@@ -46,22 +43,12 @@ class HostNames:
 
 
 def _origin(word: str) -> str:
-    """The origin in the form of RFC 6454 6.2; `null` is that of sandboxed pages and files. Raises ValueError."""
-    if word in ("*", "null"):
-        return word
-    scheme, separator, rest = word.partition("://")
-    scheme, authority = scheme.lower(), rest.removesuffix("/")
-    default_port = DEFAULT_PORTS.get(scheme)
-    if default_port is None:  # of an app or an extension: capacitor://localhost
-        origin = f"{scheme}://{authority}"
-        if not separator or not _OTHER_SCHEME.fullmatch(origin):
-            raise ValueError(f"has {word!r}, which is no origin: SCHEME://HOST or SCHEME://HOST:PORT, without a path")
-        return origin
-    found = read_authority(authority)
-    if found is None or (found.port or 1) > _HIGHEST_PORT:
+    """Raises ValueError."""
+    origin = word if word == "*" else read_origin(word)
+    if origin is None:
+        scheme = word.partition("://")[0].lower() if "://" in word else "SCHEME"
         raise ValueError(f"has {word!r}, which is no origin: {scheme}://HOST or {scheme}://HOST:PORT, without a path")
-    host = f"[{found.host}]" if ":" in found.host else found.host
-    return f"{scheme}://{host}" if found.port in (None, default_port) else f"{scheme}://{host}:{found.port}"
+    return origin
 
 
 def _host_name(word: str) -> str:

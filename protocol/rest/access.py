@@ -9,6 +9,7 @@ Backends and curl send no `Origin`, and call the server by its address or name.
 
 import ipaddress
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 
 from attrs import frozen
@@ -18,8 +19,9 @@ from protocol.rest.errors import RestError, bad_request
 ORIGIN_SETTING = "rest_access_control_allow_origin"
 HOST_SETTING = "rest.allowed_hosts"
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
-"""Which browsers leave out of an origin."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HIGHEST_PORT = 65535
+_OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*")
 
 
 @frozen(kw_only=True)
@@ -45,7 +47,7 @@ class AccessRules:
 
     def names(self, origin: str) -> bool:
         """Whether the setting names this origin. `*` names none: it is only sent in answers, as WCS does."""
-        return origin != "*" and origin in self.origins
+        return is_named(origin, self.origins)
 
     def allow_origin(self, origin: str | None) -> str | None:
         """The value of `Access-Control-Allow-Origin` in the answer to a request from `origin`; None: leave it out."""
@@ -87,6 +89,32 @@ def read_authority(text: str) -> Authority | None:
     return Authority(host=host, port=int(found["port"]) if found["port"] else None) if host else None
 
 
+def read_origin(text: str) -> str | None:
+    """An origin as browsers write it, in lower case and without the port that is the scheme's own; None: it is none.
+
+    The form is that of RFC 6454 6.2; `null` is the origin of sandboxed pages and files. Other schemes are those of apps
+    and extensions, such as capacitor://localhost.
+    """
+    if text == "null":
+        return text
+    scheme, separator, rest = text.partition("://")
+    scheme, authority = scheme.lower(), rest.removesuffix("/")
+    default_port = _DEFAULT_PORTS.get(scheme)
+    if default_port is None:
+        origin = f"{scheme}://{authority}"
+        return origin if separator and _OTHER_SCHEME.fullmatch(origin) else None
+    found = read_authority(authority)
+    if found is None or (found.port or 1) > _HIGHEST_PORT:
+        return None
+    host = f"[{found.host}]" if ":" in found.host else found.host
+    return f"{scheme}://{host}" if found.port in (None, default_port) else f"{scheme}://{host}:{found.port}"
+
+
+def is_named(origin: str, origins: Collection[str]) -> bool:
+    """Whether an `Origin` is among `origins`, as `read_origin` writes them: apps may write it in another way."""
+    return read_origin(origin) in origins
+
+
 def is_same_origin(origin: str, *, scheme: str, host: str | None) -> bool:
     """Whether `origin` is this server, as the request addressed it."""
     wanted, _, authority = origin.partition("://")
@@ -108,7 +136,7 @@ def is_address(name: str) -> bool:
 
 def _endpoint(authority: str, scheme: str) -> tuple[str, int | None] | None:
     found = read_authority(authority)
-    return None if found is None else (found.host, found.port or DEFAULT_PORTS.get(scheme))
+    return None if found is None else (found.host, found.port or _DEFAULT_PORTS.get(scheme))
 
 
 def _forbidden(message: str, setting: str) -> RestError:

@@ -111,9 +111,14 @@ async def test_a_page_of_any_origin_publishes() -> None:
 
 async def test_origins_are_those_that_may_connect() -> None:
     async with client(settings_with(ws_allowed_origins=("https://ours.example",))) as pages:
-        for origin, status in (("https://ours.example", 201), ("https://other.example", 403)):
+        for origin, status in (
+            ("https://ours.example", 201),
+            ("https://ours.example:443", 201),
+            ("https://other.example", 403),
+        ):
             answer = await pages.post("/whip/a", content="v=0", headers=SDP | {"Origin": origin})
             assert answer.status_code == status
+            assert answer.headers.get("access-control-allow-origin") == (origin if status == 201 else None)
 
 
 async def test_the_player_is_framed_by_any_page_and_takes_any_parameters() -> None:

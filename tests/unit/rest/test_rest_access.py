@@ -73,6 +73,14 @@ def test_an_origin_that_is_named_passes() -> None:
     assert setting_of(NAMED, "127.0.0.1:8081", "https://console.example.evil") is not None
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://console.example:443", "https://Console.Example", "HTTPS://console.example/"]
+)
+def test_an_app_may_write_an_origin_in_another_way_than_browsers(origin: str) -> None:
+    assert setting_of(NAMED, "127.0.0.1:8081", origin) is None
+    assert NAMED.allow_origin(origin) == origin
+
+
 def test_the_refusal_is_a_403_that_names_the_setting_in_words() -> None:
     refusal = RULES.refusal(scheme="http", host="evil.example", origin=None)
     assert refusal is not None

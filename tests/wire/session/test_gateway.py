@@ -93,8 +93,9 @@ async def until_closed(client: trio.SocketStream) -> bytes:
 
 async def test_origins_can_be_restricted() -> None:
     async with serving(ws_allowed_origins=("https://good.test",)) as served:
-        async with served.connect(origin="https://good.test") as client:
-            await establish(client)
+        for origin in ("https://good.test", "https://Good.test:443"):  # the latter as apps may write it
+            async with served.connect(origin=origin) as client:
+                await establish(client)
         status = await upgrade_status(served.ws_port, "https://evil.test")
         assert status == 403
         async with served.connect() as client:
