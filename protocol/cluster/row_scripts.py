@@ -85,12 +85,15 @@ local merged = 0
 for i = 4, #ARGV, 4 do
   local version = tonumber(ARGV[i + 1])
   local before = redis.call('HGET', KEYS[1], ARGV[i])
-  local known, text = string.match(before or '', '^(%d+) %d+ (.*)$')
+  local known, expires, text = string.match(before or '', '^(%d+) (%d+) (.*)$')
   known = tonumber(known)
   local counts = not known or version > known or (version == known and version > 0 and ARGV[i + 3] > text)
   if counts then
     local at = next_place(version)
     put(ARGV[i], version > 0 and version or at, tonumber(ARGV[i + 2]), ARGV[i + 3], at)
+    merged = merged + 1
+  elseif not redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+    put(ARGV[i], known, tonumber(expires), text, next_place(known))
     merged = merged + 1
   end
 end
@@ -99,7 +102,10 @@ return {'done', whole(place)}
 """,
     keys=_KEYS,
 )
-"""Rows of any tables, each if it counts more than the one that is there. One that was never shared gets a version."""
+"""Rows of any tables, each if it counts more than the one that is there. One that was never shared gets a version.
+
+A row that is there without a place, because Redis has lost the order alone, gets one.
+"""
 
 TAKE_ROW: Final = Script(
     # field, channel, message

@@ -98,10 +98,12 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[4]), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 redis.call('SET', KEYS[4], ARGV[6], 'NX')
 local marks = redis.call('GET', KEYS[4])
-for _, claims in ipairs({KEYS[3], KEYS[9], KEYS[10]}) do
-  redis.call('HSETNX', claims, '', ARGV[6])
-  marks = marks .. ' ' .. redis.call('HGET', claims, '')
+for _, hash in ipairs({KEYS[3], KEYS[9], KEYS[10], KEYS[11]}) do
+  redis.call('HSETNX', hash, '', ARGV[6])
+  marks = marks .. ' ' .. redis.call('HGET', hash, '')
 end
+redis.call('ZADD', KEYS[12], 'NX', string.format('-%.0f', now), '')
+marks = marks .. ' ' .. redis.call('ZSCORE', KEYS[12], '')
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[5]))
 for _, member in ipairs(dead) do
   redis.call('ZREM', KEYS[1], member)
@@ -119,9 +121,15 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
 end
 return reply
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", *_NUMBERS, "wcs:rooms", "wcs:singles"),
+    keys=(
+        *("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", *_NUMBERS, "wcs:rooms", "wcs:singles"),
+        *("wcs:rows", "wcs:rows:order"),
+    ),
 )
-"""Each table of claims has a mark, in the field without a name: whoever loses one key alone is found out by it, too."""
+"""Each table has a mark, in the field without a name: a Redis that loses one key alone is found out by it, too.
+
+That of `wcs:rows:order` is a place before the first one.
+"""
 
 WRITE: Final = Script(
     # member, number, how many releases, then a name and an id for each release and each claim

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from protocol.operator.messages import Done
 from tests.support.cluster.cluster_pair import SharedNode, node_of, shared_pair, until
+from tests.support.redis.redis_server import POLL, RedisServer
+from tests.support.session.wcs_client import PATIENCE
 
 URL = "http://localhost:8081/apps/EchoApp"
 
@@ -44,3 +47,29 @@ async def test_applications_sources_and_accounts_are_one_table(tmp_path: Path) -
             look = "/rest-api/stream/find_all"
             assert (await c.full.rest.get(look)).status_code == 401, "who has to log in there, has to here"
             assert (await c.full.rest.get(look, auth=("alice", "secret"))).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["wcs:rows", "wcs:rows:order"])
+async def test_a_node_that_comes_after_redis_has_lost_one_key_of_the_tables_lets_in_nobody_without_a_login(
+    tmp_path: Path, key: str
+) -> None:
+    """As Redis evicts a key that is told to: first what is seldom used."""
+    async with shared_pair(tmp_path) as (redis, a, b):
+        await done(a, "add user alice secret --role view")
+        accounts = b.full.server.parts.opened.access.store
+        await until(lambda: accounts.table.user("alice") is not None)
+        assert await tables_of(redis) == [True, True]
+        assert await redis.command("DEL", key) == b":1\r\n"
+        with trio.fail_after(PATIENCE):
+            while await tables_of(redis) != [True, True]:  # noqa: ASYNC110 - Redis tells no one
+                await trio.sleep(POLL)
+        async with node_of(redis, tmp_path, "c") as c:
+            look = "/rest-api/stream/find_all"
+            assert (await c.full.rest.get(look)).status_code == 401
+            assert (await c.full.rest.get(look, auth=("alice", "secret"))).status_code == 404
+
+
+async def tables_of(redis: RedisServer) -> list[bool]:
+    """Whether Redis has Alice, by either key."""
+    found = [await redis.command(*words) for words in (("HKEYS", "wcs:rows"), ("ZRANGE", "wcs:rows:order", "0", "-1"))]
+    return [b"alice" in each for each in found]
