@@ -186,8 +186,12 @@ def _recipient(loopback: Loopback, index: int, profile: SrtpProfile) -> Recipien
 
 def _open(family: int) -> UdpSocket:
     opened = socket.socket(family, socket.SOCK_DGRAM)
-    opened.setblocking(False)  # its buffers are as small as systems make them: see RECEIVERS
-    opened.bind((_LOOPBACKS[socket.AddressFamily(family)], 0))
+    try:
+        opened.setblocking(False)  # its buffers are as small as systems make them: see RECEIVERS
+        opened.bind((_LOOPBACKS[socket.AddressFamily(family)], 0))
+    except OSError:
+        opened.close()
+        raise
     return opened
 
 

@@ -33,10 +33,14 @@ def rtp_packet(sequence: int, size: int, *, filler: bytes = b"") -> bytes:
 def open_socket(family: int = socket.AF_INET, *, buffer: int | None = None) -> socket.socket:
     """`buffer`: what to ask for; many systems grant 200 kB, whatever is asked."""
     opened = socket.socket(family, socket.SOCK_DGRAM)
-    opened.setblocking(False)
-    if buffer is not None:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    opened.bind((HOSTS[socket.AddressFamily(family)], 0))
+    try:
+        opened.setblocking(False)
+        if buffer is not None:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        opened.bind((HOSTS[socket.AddressFamily(family)], 0))
+    except OSError:
+        opened.close()
+        raise
     return opened
 
 

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from actors.machine.facts import read_facts
 from actors.media.io.outlet import Outlet
-from actors.media.sending import fast_sender
+from actors.media.sending import fast_sender, self_test
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.joined_messages import JoinedMessages
 from actors.media.sending.self_test import SelfTestFailed, prove
@@ -138,6 +138,16 @@ def test_a_system_with_small_buffers_is_no_reason_against_the_fast_one(monkeypat
 def test_every_fault_is_found(fault: type[FaultyFanOut]) -> None:
     with pytest.raises(SelfTestFailed):
         prove(lambda: FaultySender(fault))
+
+
+def test_where_there_is_no_ipv6_the_sender_is_proved_without_it_and_no_socket_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "2001:db8::1"}
+    monkeypatch.setattr(self_test, "_LOOPBACKS", nowhere)
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        self_test._open(socket.AF_INET6)
+    assert choose_sender(MediaSender.AUTO).name == "fast"
 
 
 class FaultyForNodes(FaultySender):
