@@ -2,75 +2,21 @@
 
 import contextlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import playwright.sync_api
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.support.browsers.chromium import CHROMIUM, FLAGS
 from tests.support.browsers.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
-from tests.support.browsers.sdk_page import OLD_SDK, PATIENCE, OpenPage, SdkPage
+from tests.support.browsers.sdk_page import PATIENCE, OpenPage, SdkPage
+from tests.support.browsers.site import serving_site
 from tests.support.browsers.tabs import Tabs
 from tests.support.servers.server_process import ServerProcess, running_server
-
-HERE = Path(__file__).parent
-SDKS = {
-    "sdk": HERE / "node_modules/@flashphoner/websdk",
-    OLD_SDK: HERE / f"node_modules/web{OLD_SDK}",
-}
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-)
 
 expect.set_options(timeout=PATIENCE)
 
 pages_key = pytest.StashKey[list[SdkPage]]()
-
-
-class SiteHandler(SimpleHTTPRequestHandler):
-    """Serves `site`, and the npm packages of the SDK under /sdk/ and /sdk-2.0.180/."""
-
-    def translate_path(self, path: str) -> str:
-        folder = path.split("/", 2)[1]
-        self.directory = str(SDKS.get(folder, HERE / "site"))
-        return super().translate_path(path.removeprefix(f"/{folder}") if folder in SDKS else path)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the base class
-        """Stay quiet."""
-
-
-class SiteServer(ThreadingHTTPServer):
-    """Pages ask for dozens of files at once; connections beyond the queue would wait for seconds."""
-
-    request_queue_size = 128
-
-
-@contextmanager
-def serving_site() -> Iterator[str]:
-    """The address of a web server that has the SDK and the page for it."""
-    with SiteServer(("127.0.0.1", 0), SiteHandler) as httpd:
-        thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="site")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        finally:
-            httpd.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="session")

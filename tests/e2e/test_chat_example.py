@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.e2e.conftest import SDKS
 from tests.support.browsers.sdk_page import PATIENCE
+from tests.support.browsers.site import SDKS
 from tests.support.network import plain_http
 from tests.support.servers.server_process import ROOT, ServerProcess
 

@@ -2,18 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
-from pathlib import Path
-from threading import Thread
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.e2e.conftest import SDKS, SiteServer
 from tests.support.browsers.sdk_page import PATIENCE
+from tests.support.browsers.site import SDKS, serving_folder
 from tests.support.servers.server_process import ROOT, ServerProcess
 
 PAGE = re.compile(r"^<!doctype html>\n.*?^</script>\n", re.MULTILINE | re.DOTALL)
@@ -21,26 +16,6 @@ WHERE = "ws://127.0.0.1:8080"
 GUIDES = {"tour": "README.md", "viewer": "docs/pages.md", "room": "docs/rooms.md"}
 
 Open = Callable[..., Page]
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """As `python3 -m http.server`, without its lines."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the base class
-        """Stay quiet."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of a web server for a folder."""
-    with SiteServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as httpd:
-        thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="guides")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        finally:
-            httpd.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +30,7 @@ def guides(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> I
     sdk = folder / "node_modules/@flashphoner/websdk"
     sdk.parent.mkdir(parents=True)
     sdk.symlink_to(SDKS["sdk"])
-    with serving(folder) as address:
+    with serving_folder(folder) as address:
         yield address
 
 

@@ -26,8 +26,9 @@ import av
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
+from tests.support.browsers.chromium import CHROMIUM, FLAGS
 from tests.support.browsers.sdk_page import SdkPage, SdkStream
+from tests.support.browsers.site import serving_site
 from tests.support.capture.rtsp_source import launched_camera
 from tests.support.servers.server_process import ServerProcess, running_server
 

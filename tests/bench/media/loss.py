@@ -20,8 +20,9 @@ import httpx
 from attrs import frozen
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
+from tests.support.browsers.chromium import CHROMIUM, FLAGS
 from tests.support.browsers.sdk_page import SdkPage, SdkStream
+from tests.support.browsers.site import serving_site
 from tests.support.network.lossy_relay import LossyRelay, Network
 from tests.support.servers.server_process import ServerProcess, running_server
 

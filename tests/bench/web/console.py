@@ -35,7 +35,7 @@ from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.rest.paging import Page as Rows
-from tests.e2e.conftest import CHROMIUM, FLAGS
+from tests.support.browsers.chromium import CHROMIUM, FLAGS
 from tests.support.web.stream_world import StreamWorld, stream
 from tests.support.web.web_rig import NOW_MS, app_of, messages_to, settings_with
 

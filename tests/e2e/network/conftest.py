@@ -12,9 +12,10 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import Browser
 
-from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
+from tests.support.browsers.chromium import CHROMIUM, FLAGS
 from tests.support.browsers.firefox import Firefox, running_firefox
 from tests.support.browsers.sdk_page import PATIENCE
+from tests.support.browsers.site import serving_site
 from tests.support.browsers.tabs import Tabs
 from tests.support.network import plain_http
 from tests.support.network.nat import Nat, PutInBetween, RunningNat, nat_in_thread
