@@ -36,6 +36,15 @@ def test_a_loop_with_nothing_to_do_looks_often_enough_not_to_take_its_sleep_for_
     assert clock.deadline_to_sleep_time(clock.current_time() + 0.1) == pytest.approx(0.1)
 
 
+def test_a_test_that_waits_in_vain_on_a_moved_clock_ends_all_the_same() -> None:
+    async def main(_: Hands) -> None:
+        with trio.fail_after(1):
+            await trio.sleep_forever()
+
+    with pytest.raises(trio.TooSlowError):
+        run(main, patience=0.05)
+
+
 @pytest.mark.parametrize("timeout", [trio.fail_after, fail_after])
 def test_who_has_spoken_during_a_standstill_is_heard_before_a_timeout_fires(
     timeout: Callable[[float], trio.CancelScope],

@@ -1,5 +1,6 @@
 """The server's own clock on one that a test moves, so that it can let the event loop stand still."""
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
@@ -7,6 +8,9 @@ import trio
 import trio.testing
 
 from actors.runtime.loop_clock import MOST_COUNTED, LoopClock
+
+PATIENCE = 60.0
+"""Seconds by a real clock, after which a test that waits for something in vain is ended: its own clock stands still."""
 
 
 class Hands:
@@ -37,7 +41,19 @@ class RunningHands(Hands):
         return time.monotonic() + self.now
 
 
-def run(main: Callable[[Hands], Awaitable[None]], hands: Hands | None = None) -> None:
-    """Run it on such a clock."""
+def run(main: Callable[[Hands], Awaitable[None]], hands: Hands | None = None, *, patience: float = PATIENCE) -> None:
+    """Run it on such a clock. Raises TooSlowError."""
     hands = hands or Hands()
-    trio.run(main, hands, clock=LoopClock(hands))
+    trio.run(_in_time, main, hands, patience, clock=LoopClock(hands))
+
+
+async def _in_time(main: Callable[[Hands], Awaitable[None]], hands: Hands, patience: float) -> None:
+    with trio.CancelScope() as scope:
+        timer = threading.Timer(patience, trio.lowlevel.current_trio_token().run_sync_soon, [scope.cancel])
+        timer.start()
+        try:
+            await main(hands)
+        finally:
+            timer.cancel()
+    if scope.cancelled_caught:
+        raise trio.TooSlowError
