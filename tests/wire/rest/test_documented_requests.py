@@ -65,15 +65,13 @@ def request_of(page: str, words: list[str]) -> Shown:
     )
 
 
-REQUESTS = [request for request in shown() if request.target.partition("?")[0] not in NOT_HERE]
-
-
 async def test_they_are_understood(tmp_path: Path) -> None:
-    assert len(REQUESTS) > 25
+    requests = [request for request in shown() if request.target.partition("?")[0] not in NOT_HERE]
+    assert len(requests) > 25
     misunderstood = []
     sip = {"sip_servers": read_servers("192.0.2.10"), "port_from": 0, "sip_address": "127.0.0.1"}
     async with full_server(tmp_path, **sip) as server:
-        for request in REQUESTS:
+        for request in requests:
             answer = await server.rest.request(
                 request.method, request.target, headers=request.headers, content=request.body
             )
