@@ -88,8 +88,14 @@ async def _node(stack: AsyncExitStack, namespace: Namespace, folder: Path, redis
         "cluster.answer_timeout": 1000,
     }
     server = await trio.to_thread.run_sync(_start, namespace, folder, settings)
-    stack.push_async_callback(trio.to_thread.run_sync, server.stop)
+    stack.push_async_callback(_stop, server)
     return server
+
+
+async def _stop(server: ServerProcess) -> None:
+    """Also where the test was broken off."""
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(server.stop)
 
 
 def _start(namespace: Namespace, folder: Path, settings: dict[str, object]) -> ServerProcess:

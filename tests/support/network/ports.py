@@ -1,5 +1,6 @@
 """Ports that are chosen before they are used: for programs that cannot choose one, and where nobody is to answer."""
 
+import errno
 import secrets
 import socket
 from typing import Final
@@ -25,8 +26,10 @@ def _take(port: int) -> bool:
     name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         name.bind(f"\0wcsd-tests-port-{port}")  # of the network namespace, as the port is
-    except OSError:
+    except OSError as fault:
         name.close()
+        if fault.errno != errno.EADDRINUSE:
+            raise
         return False
     name.detach()
     return True
