@@ -303,11 +303,13 @@ async def test_a_client_that_never_finishes_a_message_is_closed_before_it_holds_
 
 
 async def test_a_client_that_is_too_fast_is_slowed_down_and_served(caplog: pytest.LogCaptureFixture) -> None:
-    async with serving(ws_max_frames_per_second=10) as served, served.connect() as client:
-        await establish(client)
-        ping = client._wsproto.send(TextMessage(data=json.dumps({"message": "ping", "data": [None]})))
-        await client._stream.send_all(ping * 400)  # more than are read at once and in half a minute
-        while "client is slowed down" not in caplog.text:
-            await receive(client, "pong")
-        await receive(client, "pong")
-        await trio.aclose_forcefully(client._stream)
+    async with serving(ws_max_frames_per_second=10) as served:
+        with trio.CancelScope() as ours:  # closed in order, the client would wait for what it has not read
+            async with served.connect() as client:
+                await establish(client)
+                ping = client._wsproto.send(TextMessage(data=json.dumps({"message": "ping", "data": [None]})))
+                await client._stream.send_all(ping * 400)  # more than are read at once and in half a minute
+                while "client is slowed down" not in caplog.text:
+                    await receive(client, "pong")
+                await receive(client, "pong")
+                ours.cancel()
