@@ -90,8 +90,8 @@ def _watched(url: SplitResult, hosts: str) -> RedisUrl:
         service=unquote(service),
         tls=url.scheme.startswith("rediss"),
         db=_database(db, options),
-        sentinel_username=options.get("sentinel_user"),
-        sentinel_password=options.get("sentinel_password"),
+        sentinel_username=options.get("sentinel_user") or None,
+        sentinel_password=options.get("sentinel_password") or None,
     )
 
 
@@ -126,7 +126,7 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
 
 def _options(url: SplitResult, *more: str) -> dict[str, str]:
     """What follows the question mark. It may be `db`, and what else is named."""
-    options = parse_qs(url.query, keep_blank_values=True)
+    options = parse_qs(url.query.replace("+", "%2B"), keep_blank_values=True)  # a plus is one, as before the hosts
     known = ("db", *more)
     if set(options) - set(known) or url.fragment:
         raise ValueError(f"has options other than {', '.join(known)}")

@@ -31,6 +31,10 @@ from protocol.cluster.redis_url import RedisUrl, parse_redis_url, unix_url
             "redis+sentinel://one/main/2?sentinel_user=me&sentinel_password=p%2Bss",
             RedisUrl(hosts=(("one", 26379),), service="main", db=2, sentinel_username="me", sentinel_password="p+ss"),
         ),
+        (
+            "redis+sentinel://:a+b@one/main?sentinel_user=&sentinel_password=c+d",
+            RedisUrl(hosts=(("one", 26379),), service="main", password="a+b", sentinel_password="c+d"),
+        ),
     ],
 )
 def test_each_form_is_read(text: str, url: RedisUrl) -> None:
