@@ -8,6 +8,7 @@ import trio
 from actors.cluster.membership import Membership
 from actors.cluster.registry.registry import Registry, RegistryUnavailable
 from actors.runtime.logs import get_logger
+from protocol.cluster.members import BEAT_INTERVAL
 from protocol.common.growing_pause import GrowingPause
 
 log = get_logger("cluster")
@@ -15,8 +16,8 @@ log = get_logger("cluster")
 LISTEN_AGAIN: Final = 0.2
 """Seconds until the next attempt to listen; longer after each failure."""
 LISTEN_AGAIN_AT_MOST: Final = 1.0
-DEAF_AFTER: Final = 3
-"""Beats that Redis answers, in a row, until a node that cannot listen says so: an outage ends both."""
+DEAF_AFTER: Final = 2 * BEAT_INTERVAL
+"""Seconds in which Redis answers beats until a node that cannot listen says so: an outage ends both."""
 
 
 class Hearing:
@@ -37,14 +38,12 @@ class Hearing:
         """How often messages of other nodes may have been missed."""
         self._registry, self._membership = registry, membership
         self._on_message, self._on_open, self._on_gap = on_message, on_open, on_gap
+        self.is_deaf = False
+        """Whether Redis answers this node, and does not let it hear the others: to them it is silent."""
         self._error: RegistryUnavailable | None = None
         """Why it does not listen."""
-        self._beats_unheard = 0
-
-    @property
-    def is_deaf(self) -> bool:
-        """Whether Redis answers this node, and does not let it hear the others: to them it is silent."""
-        return self._beats_unheard >= DEAF_AFTER
+        self._answered_since: float | None = None
+        """Since when Redis answers beats, while this node does not listen."""
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -66,18 +65,23 @@ class Hearing:
             await trio.sleep(pause.next())
 
     def beaten(self, member: str, *, is_intact: bool) -> None:
-        """A beat was answered."""
-        self._beats_unheard = 0 if self._error is None else self._beats_unheard + 1
-        if self._beats_unheard == DEAF_AFTER:
+        """A beat was answered. Some follow each other at once, while others are heard again within a second."""
+        if self._error is None:
+            return
+        now = trio.current_time()
+        if self._answered_since is None:
+            self._answered_since = now
+        elif not self.is_deaf and now - self._answered_since >= DEAF_AFTER:
+            self.is_deaf = True
             log.error("other nodes are not heard", error=self._error)
 
     def failed(self) -> None:
         """A beat was not answered: there is a reason why nobody is heard."""
-        self._beats_unheard = 0
+        self.is_deaf, self._answered_since = False, None
 
     def _heard(self) -> None:
         if self.is_deaf:
             log.info("other nodes are heard again")
-        self._error, self._beats_unheard = None, 0
+        self.is_deaf, self._error, self._answered_since = False, None, None
         self.opened.set()
         self._on_open()

@@ -289,3 +289,18 @@ async def test_a_registry_that_was_away_for_longer_than_leases_has_the_same_name
         "news": a.cluster.membership.member, "yours": b.cluster.membership.member,
     }  # fmt: skip
     assert (mine.is_live, yours.is_live) == (True, True)
+
+
+async def test_a_node_that_begins_to_listen_again_is_not_taken_for_one_that_cannot(
+    autojump_clock: MockClock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many beats it has meanwhile: who asks, and is told of members that it does not know, beats at once."""
+    node = await world.node("a")
+    world.redis.end_listening("a")
+    for _ in range(9):
+        node.cluster.membership.renew()
+        await wait_all_tasks_blocked()
+    assert (node.cluster.hearing.gaps, list(node.cluster.faults())) == (1, [])
+    await trio.sleep(SOON)
+    assert "a" in world.redis.listeners
+    assert "other nodes are not heard" not in caplog.text
