@@ -27,8 +27,9 @@ def test_two_pages_join_see_each_other_and_chat(start_page: OpenStartPage) -> No
     expect(ann.words).to_contain_text("others see you")
     ann.say("Grüße, <b>Ben</b>")
     expect(ben.chat_lines).to_have_text(["ann Grüße, <b>Ben</b>"])
-    ben.say("Seen")
-    expect(ann.chat_lines).to_have_text(["ben has joined.", "You Grüße, <b>Ben</b>", "ben Seen"])
+    ben.say("Seen \u202e: https://a.example/?id=5")
+    seen = r"ben Seen \u202e: https://a.example/?id=5"
+    expect(ann.chat_lines).to_have_text(["ben has joined.", "You Grüße, <b>Ben</b>", seen])
 
     row = page.rooms.first
     expect(row.locator("[data-label=Members]")).to_have_text("2: ann, ben")

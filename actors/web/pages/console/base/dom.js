@@ -14,9 +14,12 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** A text as people may see it: URIs masked, and what nobody would see, or be misled by, as escapes. */
-export const visible = (text) =>
-  masked(text).replace(UNSEEN, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+/** A text with what nobody would see, or be misled by, as escapes. */
+export const legible = (text) =>
+  text.replace(UNSEEN, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+
+/** A text as people may see it: legible, and URIs masked. */
+export const visible = (text) => legible(masked(text));
 
 /** Set a text, made visible, only where it differs, so that a selection inside survives and nothing is announced twice. */
 export function setText(node, text) {

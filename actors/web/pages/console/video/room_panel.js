@@ -1,7 +1,7 @@
 /** The panel in which one joins a room: video in a grid, and a chat. */
 
 import { capture, release } from "./capture.js";
-import { byId, element, setText, visible } from "../base/dom.js";
+import { byId, element, legible, setText, visible } from "../base/dom.js";
 import { Grid } from "./grid.js";
 import { Panel } from "./panel.js";
 import { Room } from "./room.js";
@@ -139,7 +139,8 @@ export class RoomPanel extends Panel {
   #write(from, text) {
     const isAtEnd = this.#log.scrollTop + this.#log.clientHeight >= this.#log.scrollHeight - 4;
     const name = from ? [element("span", { className: "from", textContent: visible(from) }), " "] : [];
-    this.#log.append(element("li", { className: from ? "" : "quiet" }, ...name, visible(text)));
+    const shown = from ? legible(text) : visible(text); // what others say is meant for who reads it: addresses stay whole
+    this.#log.append(element("li", { className: from ? "" : "quiet" }, ...name, shown));
     if (this.#log.childElementCount > MOST_LINES) this.#log.firstElementChild.remove();
     if (isAtEnd) this.#log.scrollTop = this.#log.scrollHeight;
   }
