@@ -14,14 +14,17 @@ from protocol.cluster import members
 IS_REAL: Final = "WCSD_REAL_TIMES" in os.environ
 SCALE: Final = 1.0 if IS_REAL else 0.25
 LEASE: Final = members.LEASE * SCALE
+IDLE_BEAT: Final = max(members.BEAT_INTERVAL * SCALE, 1.5)
+"""Half of what connections may be idle: coredis lets an idle subscription be for a second before it looks again."""
 
 
 @pytest.fixture
 def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """See above."""
     beat = members.BEAT_INTERVAL * SCALE
-    for module in ("membership", "registry.redis_client", "registry.redis_registry"):
+    for module in ("membership", "registry.redis_registry"):
         monkeypatch.setattr(f"actors.cluster.{module}.BEAT_INTERVAL", beat)
+    monkeypatch.setattr("actors.cluster.registry.redis_client.BEAT_INTERVAL", IDLE_BEAT)
     monkeypatch.setattr(members, "LEASE", LEASE)
     defaults = RedisRegistry.__init__.__kwdefaults__
     assert defaults is not None
