@@ -21,15 +21,23 @@ _ASKED: Final = "streaming_sessions_keep_alive_app_keys"
 
 @frozen
 class LooseEnds:
-    """Lines for the operator, each with the place where the setting was given. Defaults are none of their doing."""
+    """Lines for the operator, each with the place where the setting was given. Defaults are none of their doing.
+
+    Which applications a cluster has is known when the node has joined: nothing is said of them on one.
+    """
 
     loaded: LoadedSettings
     apps: AppTable
 
     def __iter__(self) -> Iterator[str]:
-        for key, message in (*self._applications(), *self._keep_alive(), *self._folders(), *self._files()):
+        of_apps = (*self._applications(), *self._keep_alive()) if self._is_alone else ()
+        for key, message in (*of_apps, *self._folders(), *self._files()):
             if self.loaded.given[key].origin != DEFAULT:
                 yield self.loaded.told_of(key, message)
+
+    @property
+    def _is_alone(self) -> bool:
+        return self.loaded.settings.cluster_redis_url is None
 
     def _applications(self) -> Iterator[tuple[str, str]]:
         settings = self.loaded.settings

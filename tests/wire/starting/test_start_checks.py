@@ -128,6 +128,7 @@ def test_what_settings_name_and_is_not_there_is_a_warning(tmp_path: Path) -> Non
         "audit.file: '/absent/audit.jsonl' is no file that this user may write to, or make in its folder",
         "sip.accounts_file: '/absent' is no file that this user may read",
     ]
+    assert not warnings_of(tmp_path, "cluster.redis_url=unix:///absent", "whip.app=of-the-cluster")
     (tmp_path / "audit.jsonl").touch()
     there = (f"audit.file={tmp_path}/audit.jsonl", f"push.sounds_folder={tmp_path}", "whip.app=roomApp")
     assert warnings_of(tmp_path, *there, f"sip.accounts_file={tmp_path}/audit.jsonl") == []
